@@ -122,21 +122,36 @@ static bool say_training_on_labels(struct page *page, const struct report_run *r
     return said;
 }
 
+/* The number of images and an interval, where that number is known. A highest one is mostly lucky: of how many it is.
+ */
+static void say_knn(struct page *page, const struct report_run *run, double knn, double epoch)
+{
+    const struct report_share share = report_run_knn(run, knn);
+    const size_t looks = report_run_count(run, "epoch/knn_held_out_top1");
+    char after[WORDS], images[WORDS];
+    words_epoch(after, epoch);
+    words_count(images, share.images);
+    page_text(page, "Between epochs kNN had at best %.1f %%", 100 * knn);
+    if (share.images > 0) page_text(page, " [%.1f, %.1f]", 100 * share.low, 100 * share.high);
+    page_text(page, " of the %s%sheld-out training images right, after epoch %s", share.images > 0 ? images : "",
+              share.images > 0 ? " " : "", after);
+    if (looks > 1) page_text(page, ", the best of %zu looks", looks);
+    page_text(page, ".");
+}
+
 /* Without an accuracy of an evaluation: what training itself has measured. */
 static void say_training(struct page *page, const struct report_run *run)
 {
     double epoch = NAN;
-    char after[WORDS], came[WORDS], by_chance[WORDS];
+    char came[WORDS], by_chance[WORDS];
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", &epoch);
     const double loss = report_run_last(run, "train/loss"), chance = report_run_last(run, "train/chance_loss");
     const bool judged = judged_is_there(&run->judged) && run->judged.count > 0;
-    words_epoch(after, epoch);
     words_figure(came, 3, loss);
     words_figure(by_chance, 3, chance);
     if (judged) say_other_figures(page, &run->judged);
     if (isfinite(knn))
-        page_text(page, "Between epochs kNN had at best %.1f %% of the held-out training images right, after epoch %s.",
-                  100 * knn, after);
+        say_knn(page, run, knn, epoch);
     else if (isfinite(loss) && isfinite(chance))
         page_text(page, "The loss came to %s, where chance is %s.", came, by_chance);
     else if (!say_training_on_labels(page, run) && !judged)
@@ -243,6 +258,15 @@ static void factor_tile(struct tiles *tiles, const struct judged *judged)
          value->number);
 }
 
+static void knn_tile(struct tiles *tiles, const struct report_run *run, double knn)
+{
+    const struct report_share share = report_run_knn(run, knn);
+    char under[96] = "the best between epochs";
+    if (share.images > 0)
+        format_write(under, sizeof under, "[%.1f, %.1f], the best between epochs", 100 * share.low, 100 * share.high);
+    tile(tiles, "kNN, held out", under, "%.1f %%", 100 * knn);
+}
+
 static void add_tiles(struct report *report, const struct report_run *run)
 {
     struct tiles tiles = {.page = &report->page};
@@ -255,8 +279,7 @@ static void add_tiles(struct report *report, const struct report_run *run)
     factor_tile(&tiles, judged);
     if (tiles.count < 3) figure_tile(&tiles, judged, "1 % of the labels", "finetune-1%", NULL);
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", NULL);
-    if (tiles.count < 3 && isfinite(knn))
-        tile(&tiles, "kNN, held out", "the best between epochs", "%.1f %%", 100 * knn);
+    if (tiles.count < 3 && isfinite(knn)) knn_tile(&tiles, run, knn);
     const double loss = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
     words_figure(big, 3, chance);
     if (isfinite(chance)) format_write(under, sizeof under, "chance is %s", big);

@@ -125,16 +125,29 @@ static void check_features(struct findings *findings, const struct report *repor
              dim);
 }
 
+/* The least that two shares differ by at 95 %, each over as many images, as if they were others: Newcombe's interval
+ * from Wilson's (1998, method 10). That the same images are asked makes the true one narrower, that the first is the
+ * highest of several wider. */
+static double least_fall(double first, const struct report_share *of_first, double second,
+                         const struct report_share *of_second)
+{
+    return first - second - hypot(first - of_first->low, of_second->high - second);
+}
+
 static void check_knn(struct findings *findings, const struct report_run *run)
 {
     static const char name[] = "epoch/knn_held_out_top1";
     double epoch = NAN;
-    char after[WORDS];
+    char after[WORDS], images[WORDS];
     const double best = report_run_highest(run, name, &epoch), last = report_run_last(run, name);
     if (!isfinite(best) || !(last >= 0) || best - last <= knn_fall_most) return;
+    const struct report_share of_best = report_run_knn(run, best), of_last = report_run_knn(run, last);
+    if (of_best.images == 0 || of_last.images == 0 || !(least_fall(best, &of_best, last, &of_last) > 0)) return;
     words_epoch(after, epoch);
+    words_count(images, of_best.images);
     find(findings, "warn", "checkpoints/best.safetensors is the better one: give it as --checkpoint.",
-         "kNN of the held-out images fell from %.1f %% (epoch %s) to %.1f %%.", 100 * best, after, 100 * last);
+         "kNN of %s held-out images fell from %.1f %% (epoch %s) to %.1f %%: by more than chance does at 95 %%.",
+         images, 100 * best, after, 100 * last);
 }
 
 static void check_steps(struct findings *findings, const struct report_run *run)

@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "eval/interval.h"
 #include "report/run_judged.h"
 #include "run/run_folder.h"
 
@@ -105,6 +106,16 @@ static int read_environment(struct report_run *run, struct error *error)
     return status;
 }
 
+/* What pretrain says where it begins: the last start counts. Names in such a line are none. */
+static void read_held_out(struct report_run *run, const char *words)
+{
+    static const char before[] = " info: kNN: the best checkpoint is chosen by ", after[] = " held-out training images";
+    char *end;
+    if (strncmp(words, before, sizeof before - 1) != 0) return;
+    const long long images = strtoll(words + sizeof before - 1, &end, 10);
+    if (strncmp(end, after, sizeof after - 1) == 0 && images > 0) run->held_out = images;
+}
+
 /* A line of train.log: "2026-11-29 02:40:57 warning: ...". Names in it are escaped. */
 static int read_log_line(struct report_run *run, char *line)
 {
@@ -115,6 +126,7 @@ static int read_log_line(struct report_run *run, char *line)
     enum { STAMP = 19 };
     if (strlen(line) <= STAMP) return SIMCLR_OK;
     if (strstr(line + STAMP, " info: " RUN_FOLDER_BEGINS) == line + STAMP) notes_free(&run->said);
+    read_held_out(run, line + STAMP);
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         const size_t length = strlen(levels[i].mark);
         if (strncmp(line + STAMP, levels[i].mark, length) != 0) continue;
@@ -339,6 +351,23 @@ double report_run_highest(const struct report_run *run, const char *name, double
         if (epoch) *epoch = run->metrics.rows[i].epoch;
     }
     return highest;
+}
+
+struct report_share report_run_knn(const struct report_run *run, double share)
+{
+    struct report_share out = {.low = NAN, .high = NAN};
+    const double right = share * (double)run->held_out;
+    if (run->held_out == 0 || !(share >= 0 && share <= 1) || fabs(right - round(right)) > 0.01) return out;
+    out.images = run->held_out;
+    interval_wilson((int64_t)round(right), out.images, &out.low, &out.high);
+    return out;
+}
+
+size_t report_run_count(const struct report_run *run, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < run->metrics.count; i++) count += metrics_find(&run->metrics.rows[i], name) != NULL;
+    return count;
 }
 
 const struct json_value *report_run_environment(const struct report_run *run, const char *name)

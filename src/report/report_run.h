@@ -34,6 +34,7 @@ struct report_run {
     struct metrics_history metrics;
     struct json environment; /* empty: none that can be read */
     struct notes said;       /* warnings and errors of train.log */
+    int64_t held_out;        /* training images that choose the best checkpoint, as train.log has it; 0: not known */
     struct notes unread;     /* files that are damaged, each with the reason */
     enum run_state state;
     double epoch;   /* that was reached; NaN: not known */
@@ -64,6 +65,15 @@ int report_runs_name(struct report_run *runs, size_t count, struct error *error)
 /* The last value of a scalar, and its highest of those that are shares, 0 to 1; NaN: there is none. */
 double report_run_last(const struct report_run *run, const char *name);
 double report_run_highest(const struct report_run *run, const char *name, double *epoch);
+/* How many lines of metrics have it. */
+size_t report_run_count(const struct report_run *run, const char *name);
+/* How sure a share of the held-out images is: Wilson's interval at 95 %. images 0: their number is not known, or no
+ * whole number of them makes this share. */
+struct report_share {
+    int64_t images;
+    double low, high;
+};
+struct report_share report_run_knn(const struct report_run *run, double share);
 /* A member of environment.json; NULL. */
 const struct json_value *report_run_environment(const struct report_run *run, const char *name);
 

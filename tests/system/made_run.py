@@ -1,5 +1,5 @@
-"""made_run.py FOLDER [--classes N] [--hostile] [--seed N] [--epochs N] [--no-evaluation] [--no-labels]: the files of a run
-and of its evaluation, with numbers that a test knows, as the program writes them. config.yaml comes from --print-config,
+"""made_run.py FOLDER [--classes N] [--hostile] [--seed N] [--epochs N] [--no-evaluation] [--no-labels] [--held-out N]: the files
+of a run and of its evaluation, with numbers that a test knows, as the program writes them. config.yaml comes from --print-config,
 on the standard input."""
 import argparse
 import json
@@ -15,6 +15,7 @@ parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--no-evaluation", action="store_true")
 parser.add_argument("--no-labels", action="store_true")
+parser.add_argument("--held-out", type=int, help="so many images, of which kNN has a whole number right")
 args = parser.parse_args()
 folder = args.folder
 (folder / "evaluation").mkdir(parents=True, exist_ok=True)
@@ -34,6 +35,8 @@ with open(folder / "metrics.jsonl", "w") as file:
                    "epoch/feature_std": 0.06}
             if not args.no_labels:
                 row["epoch/knn_held_out_top1"] = 0.4123 + step * 0.0005
+                if args.held_out:
+                    row["epoch/knn_held_out_top1"] = round(row["epoch/knn_held_out_top1"] * args.held_out) / args.held_out
             file.write(json.dumps(row) + "\n")
 (folder / "environment.json").write_text(json.dumps({
     "version": "0.1.0", "started": "2026-11-29T02:00:00Z", "host": EVIL if args.hostile else "machine",
@@ -41,7 +44,9 @@ with open(folder / "metrics.jsonl", "w") as file:
     "data": {"description": EVIL if args.hostile else "folder of images", "images": 12345, "classes": args.classes,
              "bad_images": 6, "fingerprint": "0123456789abcdef"}}))
 escaped = EVIL.replace("\t", "\\t").replace("\n", "\\n").replace("\u202e", "\\xe2\\x80\\xae")
-(folder / "train.log").write_text("2026-11-29 02:00:00 info: begins\n" + "".join(
+(folder / "train.log").write_text("2026-11-29 02:00:00 info: begins\n" + (
+    f"2026-11-29 02:00:00 info: kNN: the best checkpoint is chosen by {args.held_out} held-out training images, which 99 "
+    "others classify\n" if args.held_out else "") + "".join(
     f"2026-11-29 02:00:0{i} warning: {i} photos of {escaped if args.hostile else 'a folder'} are blank\n" for i in range(3)))
 if args.no_evaluation:
     sys.exit()
