@@ -323,6 +323,9 @@ static void add_contents(struct page *page)
 void section_headline(struct report *report)
 {
     for (size_t i = 0; i < report->count; i++) say_headline(report, &report->runs[i]);
+    if (report->sets > 1)
+        page_paragraph(&report->page, "They were judged on %zu different test sets, so these figures do not compare.",
+                       report->sets);
     add_tiles(report, &report->runs[0]);
     add_contents(&report->page);
 }

@@ -151,6 +151,16 @@ enum evaluation_source judged_main(const struct judged *judged)
     return judged_member(judged, "features_file") ? SOURCE_FEATURES : SOURCE_TRAINED;
 }
 
+bool judged_same_test(const struct judged *a, const struct judged *b)
+{
+    const struct json_value *x = a->json.values, *y = b->json.values;
+    const char *names = text_of(x, "test_digest", NULL), *others = text_of(y, "test_digest", NULL);
+    const char *set = text_of(x, "data", NULL), *other = text_of(y, "data", NULL);
+    if (names && others) return strcmp(names, others) == 0;
+    return count_of(x, "test_images") == count_of(y, "test_images") &&
+           count_of(x, "classes") == count_of(y, "classes") && (!set || !other || strcmp(set, other) == 0);
+}
+
 const struct json_value *judged_member(const struct judged *judged, const char *name)
 {
     return judged->json.values ? json_member(judged->json.values, name) : NULL;

@@ -42,6 +42,9 @@ const struct judged_figure *judged_find(const struct judged *judged, const char 
                                         enum metric metric, enum evaluation_source source);
 /* The source under judgement: the trained encoder, or the table. */
 enum evaluation_source judged_main(const struct judged *judged);
+/* Are two evaluations of the same test images, as far as they say: by names and labels of all of them where both know
+ * these, by number, classes and, of sets of images, the set's path. */
+bool judged_same_test(const struct judged *a, const struct judged *b);
 /* A member of the whole. */
 const struct json_value *judged_member(const struct judged *judged, const char *name);
 

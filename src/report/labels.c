@@ -72,12 +72,13 @@ static void find_curve(struct curve *curve, const struct report *report, size_t 
     }
 }
 
-/* Curves of all runs; of controls those of the first run that has them. */
-static size_t find_curves(struct curve *curves, const struct report *report)
+/* Curves of all runs of a set of test images; of controls those of the first run that has them. */
+static size_t find_curves(struct curve *curves, const struct report *report, size_t set)
 {
     size_t count = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (size_t r = 0; r < report->count; r++) {
+            if (!report_is_of_set(report, r, set)) continue;
             find_curve(&curves[count], report, r, &kinds[k]);
             count += curves[count].count > 0;
             if (curves[count].count > 0 && kinds[k].source != SOURCE_TRAINED) break;
@@ -85,8 +86,9 @@ static size_t find_curves(struct curve *curves, const struct report *report)
     return count;
 }
 
-static void draw(struct report *report, const struct curve *curves, size_t count)
+static void draw(struct report *report, size_t set, const struct curve *curves, size_t count)
 {
+    struct text name = {0};
     struct chart_series series[CURVES_MOST];
     for (size_t i = 0; i < count; i++)
         series[i] = (struct chart_series){.name = curves[i].name,
@@ -106,8 +108,13 @@ static void draw(struct report *report, const struct curve *curves, size_t count
                                               .log_x = true,
                                               .series = series,
                                               .count = count});
+    if (report->sets > 1) text_add(&name, "On ");
+    if (report->sets > 1) words_test_set(&name, &report->runs[set]);
     page_figure_close(&report->page,
-                      "Whiskers are 95 %% intervals: over runs where there are several, else over the test images.");
+                      "%s%sWhiskers are 95 %% intervals: over runs where there are several, else over the test images.",
+                      name.bytes ? name.bytes : "", name.bytes ? ". " : "");
+    if (name.failed) report->page.html.failed = true;
+    text_free(&name);
 }
 
 /* Where the factor of one is a bound, they have no mean. */
@@ -158,12 +165,14 @@ void section_labels(struct report *report)
     struct curve *curves = memory_array(CURVES_MOST + 1, sizeof *curves);
     page_section(&report->page, "labels", "Labels");
     if (curves) {
-        const size_t count = find_curves(curves, report);
-        if (count > 0) draw(report, curves, count);
-        for (size_t i = 0; i < report->count; i++) say_factor(report, &report->runs[i]);
         bool trained = false;
-        for (size_t i = 0; i < count; i++)
-            trained |= strstr(curves[i].name, "fine-tuned") || strstr(curves[i].name, "supervised");
+        for (size_t set = 0; set < report->count; set++) {
+            const size_t count = find_curves(curves, report, set);
+            if (count > 0) draw(report, set, curves, count);
+            for (size_t i = 0; i < count; i++)
+                trained |= strstr(curves[i].name, "fine-tuned") || strstr(curves[i].name, "supervised");
+        }
+        for (size_t i = 0; i < report->count; i++) say_factor(report, &report->runs[i]);
         if (!trained)
             words_missing(
                 &report->page,

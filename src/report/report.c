@@ -78,6 +78,30 @@ static int inputs_read(struct inputs *inputs, const struct config *config, struc
     return SIMCLR_OK;
 }
 
+/* Which runs were judged on the same test images. Where not all were, the log says so, as the page does. */
+static int find_sets(struct report *report, struct error *error)
+{
+    struct text text = {0};
+    for (size_t r = 0; r < report->count; r++) {
+        struct report_run *run = &report->runs[r];
+        run->set = r;
+        if (!judged_is_there(&run->judged)) continue;
+        for (size_t i = r; i > 0; i--)
+            if (judged_is_there(&report->runs[i - 1].judged) &&
+                judged_same_test(&report->runs[i - 1].judged, &run->judged))
+                run->set = report->runs[i - 1].set;
+        report->sets += run->set == r;
+        text_add(&text, "%s%s: ", text.length > 0 ? "; " : "", run->name);
+        words_test_set(&text, run);
+    }
+    if (report->sets > 1 && !text.failed)
+        log_warning(&report->session->log, "the evaluations are of %zu different test sets and are not compared (%s)",
+                    report->sets, text.bytes);
+    const bool failed = text.failed;
+    text_free(&text);
+    return failed ? error_no_memory(error, "names of test sets", 1) : SIMCLR_OK;
+}
+
 static int open_runs(struct report *report, const struct inputs *inputs, struct error *error)
 {
     report->runs = memory_array(inputs->count, sizeof *report->runs);
@@ -95,7 +119,8 @@ static int open_runs(struct report *report, const struct inputs *inputs, struct 
             log_warning(&report->session->log, "the %s; judge this one by %s", report->runs[i].not_judged.what,
                         report->runs[i].not_judged.advice);
     }
-    return report_runs_name(report->runs, report->count, error);
+    const int status = report_runs_name(report->runs, report->count, error);
+    return status ? status : find_sets(report, error);
 }
 
 static int write_sections(struct report *report, struct look *look, struct error *error)

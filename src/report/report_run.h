@@ -45,6 +45,7 @@ struct report_run {
     struct {
         char *what, *advice; /* NULL: nothing was left out */
     } not_judged;            /* an evaluation of another encoder, which is left out: words, and a command */
+    size_t set;              /* the first run of the page that was judged on the same test images: its number */
     char *audit_path;        /* audit.json, where there is one */
 };
 

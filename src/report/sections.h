@@ -14,7 +14,13 @@ struct report {
     struct page page;
     struct report_run *runs; /* [count], the first of them is the one whose encoder is looked at */
     size_t count;
+    size_t sets; /* of test images that the runs were judged on */
 };
+/* Was run r judged on the test images of run `set`? */
+static inline bool report_is_of_set(const struct report *report, size_t r, size_t set)
+{
+    return judged_is_there(&report->runs[r].judged) && report->runs[r].set == set;
+}
 
 /* headline.c: what it came to, in a sentence and five tiles; the table of contents. */
 void section_headline(struct report *report);
@@ -42,6 +48,8 @@ void words_figure(char out[WORDS], int decimals, double value); /* "5.829"; of a
 void words_epoch(char out[WORDS], double epoch);
 /* The name of a run where there is more than one, with ": " behind it; else "". */
 const char *words_run(const struct report *report, const struct report_run *run, char out[256]);
+/* "c10, 120 test images in 10 classes": what the run was judged on. */
+void words_test_set(struct text *out, const struct report_run *run);
 /* A box of words: class "good", "warn" or "" (plain), a sentence in front, and what to do. */
 void words_note(struct page *page, const char *class_name, const char *what, const char *advice);
 /* The text that text_json_string was given: new string (memory_free); NULL without memory. "" for what is no string. */

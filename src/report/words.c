@@ -55,6 +55,22 @@ const char *words_run(const struct report *report, const struct report_run *run,
     return out;
 }
 
+void words_test_set(struct text *out, const struct report_run *run)
+{
+    const struct json_value *data = judged_member(&run->judged, "data"),
+                            *table = judged_member(&run->judged, "test_features_file"),
+                            *images = judged_member(&run->judged, "test_images"),
+                            *classes = judged_member(&run->judged, "classes");
+    char *name = words_of_json(data ? data : table), count[WORDS];
+    out->failed |= !name;
+    text_add(out, "%s", name && name[0] ? name : "a set without a name");
+    memory_free(name);
+    if (!json_is(images, JSON_INTEGER)) return;
+    words_count(count, images->integer);
+    text_add(out, ", %s test images", count);
+    if (json_is(classes, JSON_INTEGER)) text_add(out, " in %" PRId64 " classes", classes->integer);
+}
+
 void words_note(struct page *page, const char *class_name, const char *what, const char *advice)
 {
     char attributes[64];

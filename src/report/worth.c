@@ -19,11 +19,12 @@ static bool is_like(const struct judged_figure *a, const struct judged_figure *b
     return a->metric == b->metric && strcmp(a->protocol, b->protocol) == 0 && strcmp(a->setting, b->setting) == 0;
 }
 
-/* The first of all runs that has it: it stands for the row. */
+/* The first of the runs of its set that has it: it stands for the row. */
 static bool is_first(const struct report *report, size_t run, const struct judged_figure *figure)
 {
     for (size_t r = 0; r <= run; r++) {
         const struct judged *judged = &report->runs[r].judged;
+        if (!report_is_of_set(report, r, report->runs[run].set)) continue;
         for (size_t i = 0; i < judged->count; i++) {
             if (&judged->figure[i] == figure) return true;
             if (is_like(&judged->figure[i], figure)) return false;
@@ -32,7 +33,7 @@ static bool is_first(const struct report *report, size_t run, const struct judge
     return true;
 }
 
-/* Columns: the sources that were judged, of each run. */
+/* Columns: the sources that were judged, of each run of a set of test images. */
 struct column {
     size_t run;
     enum evaluation_source source;
@@ -58,7 +59,7 @@ static bool has_source(const struct judged *judged, enum evaluation_source sourc
     return false;
 }
 
-static bool columns_make(struct columns *columns, const struct report *report)
+static bool columns_make(struct columns *columns, const struct report *report, size_t set)
 {
     static const char *const lead[] = {"protocol", "setting", "figure"};
     const size_t most = report->count * SOURCE_COUNT;
@@ -69,7 +70,9 @@ static bool columns_make(struct columns *columns, const struct report *report)
     for (size_t i = 0; i < 3; i++) columns->words[i] = lead[i];
     for (size_t r = 0; r < report->count; r++)
         for (int source = 0; source < SOURCE_COUNT; source++) {
-            if (!has_source(&report->runs[r].judged, (enum evaluation_source)source)) continue;
+            if (!report_is_of_set(report, r, set) ||
+                !has_source(&report->runs[r].judged, (enum evaluation_source)source))
+                continue;
             const char *name = judged_source_name((enum evaluation_source)source, "");
             if (source == SOURCE_UNTRAINED) name = "untrained, random or supervised";
             if (report->count > 1)
@@ -111,11 +114,12 @@ static bool is_main(const struct judged_figure *figure)
 }
 
 /* Rows of one kind, with their table; nothing where there is none. Returns how many. */
-static size_t add_rows(struct report *report, const struct columns *columns, bool main, const char *caption)
+static size_t add_rows(struct report *report, const struct columns *columns, size_t set, bool main, const char *caption)
 {
     size_t count = 0;
     for (size_t r = 0; r < report->count; r++) {
         const struct judged *judged = &report->runs[r].judged;
+        if (!report_is_of_set(report, r, set)) continue;
         for (size_t i = 0; i < judged->count; i++) {
             if (is_main(&judged->figure[i]) != main || !is_first(report, r, &judged->figure[i])) continue;
             if (count++ == 0) page_table(&report->page, caption, columns->words, columns->count + 3);
@@ -126,17 +130,17 @@ static size_t add_rows(struct report *report, const struct columns *columns, boo
     return count;
 }
 
-static void add_table(struct report *report)
+static void add_table(struct report *report, size_t set)
 {
     struct columns columns;
-    if (columns_make(&columns, report)) {
+    if (columns_make(&columns, report, set)) {
         add_rows(
-            report, &columns, true,
+            report, &columns, set, true,
             "Figures with 95 % intervals over the test images. Of knn and linear the untrained network is frozen; of "
             "finetune it is trained from random weights on the same labels; of supervised it is trained from random "
             "weights with the settings of a supervised run.");
         page_details(&report->page, "All other figures: few labels, layers of the head, top-5");
-        if (add_rows(report, &columns, false, "The other figures, with the same intervals") == 0)
+        if (add_rows(report, &columns, set, false, "The other figures, with the same intervals") == 0)
             page_paragraph(&report->page, "There are no others.");
         page_close(&report->page);
     } else {
@@ -186,8 +190,9 @@ static void add_value(struct bars *bars, const struct report *report, size_t r, 
                                                       .hue = hue_of(figure->source, r, figure->protocol)};
 }
 
-/* A heading, and the values of all runs and sources. False, and nothing is added, where they have no room. */
-static bool add_group(struct bars *bars, const struct report *report, const struct judged_figure *figure)
+/* A heading, and the values of all runs of the set and sources. False, and nothing is added, where they have no room.
+ */
+static bool add_group(struct bars *bars, const struct report *report, size_t set, const struct judged_figure *figure)
 {
     const size_t begin = bars->count;
     if (begin == VALUES_MOST) return false;
@@ -197,6 +202,7 @@ static bool add_group(struct bars *bars, const struct report *report, const stru
     bars->count++;
     for (size_t r = 0; r < report->count; r++) {
         const struct judged *judged = &report->runs[r].judged;
+        if (!report_is_of_set(report, r, set)) continue;
         for (size_t i = 0; i < judged->count; i++) {
             if (!is_like(&judged->figure[i], figure) || !isfinite(judged->figure[i].value)) continue;
             if (bars->count == VALUES_MOST) {
@@ -210,25 +216,25 @@ static bool add_group(struct bars *bars, const struct report *report, const stru
 }
 
 /* left_out: the protocols that have no room, as words. */
-static void find_bars(struct bars *bars, struct text *left_out, const struct report *report)
+static void find_bars(struct bars *bars, struct text *left_out, const struct report *report, size_t set)
 {
     for (size_t r = 0; r < report->count; r++)
-        for (size_t i = 0; i < report->runs[r].judged.count; i++) {
+        for (size_t i = 0; i < report->runs[r].judged.count && report_is_of_set(report, r, set); i++) {
             const struct judged_figure *figure = &report->runs[r].judged.figure[i];
-            if (!is_drawn(figure) || !is_first(report, r, figure) || add_group(bars, report, figure)) continue;
+            if (!is_drawn(figure) || !is_first(report, r, figure) || add_group(bars, report, set, figure)) continue;
             text_add(left_out, "%s%s%s%s", left_out->length > 0 ? "; " : "", figure->protocol,
                      figure->setting[0] ? ", " : "", figure->setting);
         }
 }
 
-static void add_whiskers(struct report *report)
+static void add_whiskers(struct report *report, size_t set)
 {
     struct page *page = &report->page;
     struct text left_out = {0};
     struct bars bars = {.value = memory_array(VALUES_MOST, sizeof *bars.value),
                         .name = memory_array(VALUES_MOST, sizeof *bars.name)};
     if (bars.value && bars.name)
-        find_bars(&bars, &left_out, report);
+        find_bars(&bars, &left_out, report, set);
     else
         page->html.failed = true;
     if (bars.count > 0) {
@@ -381,7 +387,7 @@ static void add_run_tests(struct report *report)
     if (report->count > 1) read_predictions(&first, report, &report->runs[0]);
     for (size_t r = 1; r < report->count && first.count > 0; r++) {
         read_predictions(&other, report, &report->runs[r]);
-        if (other.count == first.count && strcmp(other.names, first.names) == 0 &&
+        if (report_is_of_set(report, r, 0) && other.count == first.count && strcmp(other.names, first.names) == 0 &&
             memcmp(other.labels, first.labels, (size_t)first.count * sizeof *first.labels) == 0)
             compare_runs(report, &first, &other, r);
         predicted_free(&other);
@@ -398,6 +404,17 @@ static void say_missing(struct report *report, const struct report_run *run)
                   run->path);
 }
 
+static void add_set(struct report *report, size_t set)
+{
+    struct text name = {0};
+    words_test_set(&name, &report->runs[set]);
+    if (report->sets > 1) page_heading(&report->page, 3, "On %s", name.bytes ? name.bytes : "");
+    if (name.failed) report->page.html.failed = true;
+    text_free(&name);
+    add_whiskers(report, set);
+    add_table(report, set);
+}
+
 void section_worth(struct report *report)
 {
     bool any = false;
@@ -407,10 +424,11 @@ void section_worth(struct report *report)
         any |= there;
         if (!there) say_missing(report, &report->runs[i]);
     }
-    if (any) {
-        add_whiskers(report);
-        add_table(report);
-    }
+    if (report->sets > 1)
+        words_note(&report->page, "warn", "The runs were judged on different test sets. Their figures do not compare.",
+                   "Each set stands by itself. Judge all runs on one: simclr evaluate RUN --data LABELLED.");
+    for (size_t i = 0; i < report->count; i++)
+        if (report_is_of_set(report, i, i)) add_set(report, i);
     add_run_tests(report);
     for (size_t i = 0; i < report->count; i++) {
         add_comparisons(report, &report->runs[i]);

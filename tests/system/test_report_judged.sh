@@ -66,6 +66,47 @@ mv before/kept.safetensors before/checkpoints/best.safetensors
 report best.html before
 says best.html 'That is of before/checkpoints/best.safetensors, not of the newest encoder.'
 
+# ---- several runs, judged on one set of test images or on several
+made() { "$simclr" pretrain --data set/ --out run --epochs 20 --print-config 2>/dev/null | python3 "$tests/made_run.py" "$@"; }
+for name in one same fewer classes elsewhere named renamed unnamed; do made $name; done
+change() { python "$1/evaluation/evaluation.json" "$2" <<'PY'
+import json, sys
+made = json.load(open(sys.argv[1])) | eval(sys.argv[2])
+json.dump(made, open(sys.argv[1], "w"))
+PY
+}
+change fewer '{"test_images": 60}'
+change classes '{"classes": 5}'
+change elsewhere '{"data": "else/<where>"}'
+change named '{"test_digest": "aaaabbbbccccdddd"}'
+change renamed '{"test_digest": "aaaabbbbccccdddd", "data": "moved/"}'
+change unnamed '{"test_digest": "aaaabbbbccccdddf"}'
+together() { # together PAGE SETS RUN...: runs that were judged on so many sets
+    report "$1" "${@:3}"
+    python "$@" <<'PY'
+import re, sys
+page, sets = open(sys.argv[1]).read(), int(sys.argv[2])
+parts = {m[1]: m[2] for m in re.finditer(r'<section id="(\w+)">(.*?)</section>', page, re.S)}
+said = "The runs were judged on different test sets. Their figures do not compare." in parts["worth"]
+assert said == (sets > 1) == (f"judged on {sets} different test sets, so these figures" in page), (said, sets)
+assert parts["worth"].count(">Right answers by protocol</title>") == sets
+assert parts["worth"].count("Figures with 95 % intervals over the test images.") == sets
+assert parts["labels"].count(">Accuracy against the number of labels</title>") == sets
+for table in re.findall(r"<table.*?</table>", parts["worth"], re.S):
+    columns = {c.split(":")[0] for c in re.findall(r'<th scope="col">([^<]*: SimCLR)<', table)}
+    assert sets == 1 or len(columns & set(sys.argv[3:])) <= len(sys.argv[3:]) - sets + 1, (columns, sets)
+PY
+    [ "$2" -eq 1 ] && says_not err 'test sets' || matches err "the evaluations are of $2 different test sets and are not compared \(one: set/, 2,000 test images in 3 classes; " "$1"
+}
+together same.html 1 one same
+together named.html 1 named renamed one # what one does not say is not held against it
+for other in fewer classes elsewhere; do together other.html 2 one $other same; done
+says other.html '<h3>On else/&lt;where&gt;, 2,000 test images in 3 classes</h3>'
+says other.html '<h3>On set/, 2,000 test images in 3 classes</h3>'
+together many.html 3 one fewer classes
+report digest.html named unnamed
+says digest.html 'They were judged on 2 different test sets'
+
 # ---- nothing to compare with
 rm -r other/checkpoints other/exported
 report gone.html other --evaluation others
