@@ -184,7 +184,8 @@ static void say_run(struct page *page, const struct report_run *run)
         page_text(page, " Trained for %s of %" PRId64 " epochs", epoch, run->config->epochs);
     else
         page_text(page, " Trained for %s epochs", epoch);
-    page_text(page, "%s%s (%s).", time[0] ? " in " : "", time, state_words(run->state));
+    page_text(page, "%s%s%s (%s).", time[0] ? " in " : "", time[0] && run->paced ? "about " : "", time,
+              state_words(run->state));
 }
 
 static void say_headline(struct report *report, const struct report_run *run)

@@ -281,7 +281,9 @@ static void add_environment(struct report *report, const struct report_run *run)
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         add_json_fact(page, facts[i][1], report_run_environment(run, facts[i][0]));
     words_duration(time, run->seconds);
-    if (time[0]) add_fact(page, "Time", "%s from the first line of metrics to the last, pauses included", time);
+    if (time[0])
+        add_fact(page, "Time", "%s%s of training steps%s; without pauses, and without what is done between epochs",
+                 run->paced ? "about " : "", time, run->paced ? ", by the pace of those between lines of metrics" : "");
     if (judged_is_there(&run->judged)) {
         add_fact(page, "Evaluation", "%s", run->judged.path);
         add_json_fact(page, "Judged checkpoint", judged_member(&run->judged, "checkpoint"));

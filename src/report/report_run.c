@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "eval/interval.h"
 #include "report/run_judged.h"
+#include "report/run_time.h"
 #include "run/run_folder.h"
 
 enum { TEXT_MOST = 1 << 26, NOTES_MOST = 60 };
@@ -181,17 +182,17 @@ static int find_audit(struct report_run *run, const char *given, struct error *e
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-static void find_state(struct report_run *run)
+static int find_state(struct report_run *run, struct error *error)
 {
     const size_t rows = run->metrics.count;
     if (rows > 0) {
         const struct metrics_row *last = &run->metrics.rows[rows - 1];
         run->epoch = last->epoch;
-        run->seconds = last->wall_time - run->metrics.rows[0].wall_time;
         run->silent = clock_wall() - last->wall_time;
     }
     const int64_t step = rows > 0 ? run->metrics.rows[rows - 1].step : 0;
     run->state = run_state_find(run->path, run->config, step, run->epoch);
+    return run_time_find(&run->seconds, &run->paced, &run->metrics, error);
 }
 
 static size_t length_without_slashes(const char *path)
@@ -288,8 +289,7 @@ static int read_run(struct report_run *run, struct error *error)
         status = note_failure(run, status, &reason, error);
         if (status) return status;
     }
-    find_state(run);
-    return SIMCLR_OK;
+    return find_state(run, error);
 }
 
 int report_run_open(struct report_run *run, const char *path, const struct report_places *places, struct error *error)

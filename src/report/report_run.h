@@ -38,8 +38,9 @@ struct report_run {
     struct notes unread;     /* files that are damaged, each with the reason */
     enum run_state state;
     double epoch;   /* that was reached; NaN: not known */
-    double seconds; /* from the first line of the metrics to the last, pauses included; NaN: not known */
-    double silent;  /* since the last line; NaN */
+    double seconds; /* of its steps (run_time.h); NaN: not known */
+    bool paced;     /* these are of the pace of its steps */
+    double silent;  /* since the last line of metrics; NaN */
     struct judged judged;
     char *judged_at; /* the checkpoint of the run that was judged where that is not the newest; else NULL */
     struct {

@@ -16,7 +16,7 @@ made run
 check 0 '^report +a.html  .0\.[0-9]+ MB' '' "$simclr" report run --out a.html
 page a.html
 says a.html 'has 74.4 % [72.5, 76.4] of 2,000 test images right: 33.2 points above the untrained network, 26.3 points above raw pixels, 9.4 points above supervised training.'
-says a.html 'Trained for 20 of 20 epochs in 24 min 53 s (finished).'
+says a.html 'Trained for 20 of 20 epochs in about 25 min 0 s (finished).'
 says a.html '61.43 [59.30, 63.56]' # knn of the trained encoder, as the file has it
 says a.html '48.12 [45.93, 50.31]' # linear of pixels
 says a.html 'for 62.44 %, the highest accuracy that both reach, supervised training needs at least 7.25 times the labels'

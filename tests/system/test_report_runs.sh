@@ -150,7 +150,7 @@ labelled() { # labelled COMMAND SCALARS argument...: a finished run with these s
     says_not "$1.html" 'Nothing was measured yet.'
     says "$1.html" "The pairs of views of a run of simclr pretrain stand here; this one is of simclr $1, which makes none."
     says_not "$1.html" 'none whose configuration can be read'
-    says "$1.html" 'Trained for 2 of 2 epochs in 3.0 s (finished).'
+    says "$1.html" 'Trained for 2 of 2 epochs in about 6.0 s (finished).'
 }
 labelled finetune '"finetune/top1": 0.8125, "random/top1": 0.5, "finetune/loss": 0.25' --checkpoint run
 says finetune.html 'At the last step that was logged fine-tuning had 81.2 % of its batch right, the same from random weights 50.0 %. These are training images.'
@@ -186,7 +186,8 @@ reached() { # reached EPOCHS EPOCH WORDS STATE: a run of so many epochs, whose l
     sed "s/^epochs: .*/epochs: $1/" run/config.yaml >epochs/config.yaml
     printf '{"step": 1, "epoch": %s, "wall_time": 1790000000, "train/loss": 5, "train/chance_loss": 6}\n' 1 "$2" >epochs/metrics.jsonl
     report epochs.html epochs
-    says epochs.html "Trained for $3 of $1 epochs in 0.0 s ($4)."
+    says epochs.html "Trained for $3 of $1 epochs ($4)." # one line tells no pace
+    says_not epochs.html '<dt>Time</dt>'
     says epochs.html "<p class=\"big\">$3</p>"
     [ "$4" = finished ] || says epochs.html "It stopped at epoch $3 of $1: it was interrupted or killed."
 }
@@ -198,6 +199,28 @@ reached 100 99.996 99.99 'stopped before its end'
 reached 100 99.9999 99.99 'stopped before its end'
 reached 100 99.9999999 100 finished
 reached 100 7.3 7.30 'stopped before its end'
+
+# ---- how long it trained: no pause counts, and what came before the first line does
+lasted() { # lasted WORDS LINE...: a run of 4 epochs of 2 steps with these lines, the first words of each its step and time
+    local line
+    for line in "${@:2}"; do
+        set -- "$1" $line
+        echo "{\"step\": $2, \"epoch\": $(($2 / 2)).$((5 * ($2 % 2))), \"wall_time\": 179$3, ${*:4}}"
+    done >epochs/metrics.jsonl
+    report epochs.html epochs
+    says epochs.html "epochs$1 ("
+}
+sed "s/^epochs: .*/epochs: 4/" run/config.yaml >epochs/config.yaml
+train='"train/loss": 5' lap='"epoch/loss": 5, "epoch/seconds": 3.5'
+lasted ' in 14 s' "2 0000000 $lap" "4 0234000 $lap" "6 0234004 $lap" "8 0234008 $lap"
+says epochs.html '<dd>14 s of training steps; without pauses, and without what is done between epochs</dd>'
+lasted ' in 8.8 s' "2 0000000 $lap" "4 0234000 $lap" "5 0234002 $train" # the step behind them as fast
+lasted ' in about 16 s' "1 0000000 $train" "2 0000002 $train" "3 0234000 $train" "4 0234002 $train" "5 0234004 $train" "8 0234010 $train"
+says epochs.html '<dd>about 16 s of training steps, by the pace of those between lines of metrics;'
+lasted ' in about 8.0 s' "2 0000000 $train" "3 0000002 $train" "4 0234000 $train" # of two stretches one is a pause
+lasted ' in about 12 s' "2 0000000 $train" "4 0000004 $train" "4 0234000 $train" "6 0234004 $train" # kNN is no step
+lasted ' in about 30 s' "2 0000000 $train" "4 0000010 $train" "1 0000020 $train" "2 0000025 $train" # a control begins anew
+lasted '' "8 0000000 $train"
 
 # ---- as many runs as a page takes: no curve is left out, and of values those that are named
 runs=()

@@ -2,11 +2,11 @@
 #include "command/watch/watched.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "run/run_pace.h"
 
 /* ---- points ---- */
 
@@ -92,32 +92,18 @@ void watched_take(void *cookie, const struct metrics_row *row)
 
 /* ---- how fast, and how far ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double watched_pace(const struct watched *run)
 {
-    double each[PACE_ROWS], sorted[PACE_ROWS], steps = 0, seconds = 0;
-    int count = 0;
+    struct run_stretch stretches[PACE_ROWS];
+    double scratch[PACE_ROWS];
+    size_t count = 0;
     for (int i = 0; i + 1 < PACE_ROWS; i++) {
         const double more = (double)run->pace[i].step - (double)run->pace[i + 1].step;
         const double took = run->pace[i].wall - run->pace[i + 1].wall;
         if (run->pace[i + 1].step <= 0 || !(more > 0) || !(took > 0) || !isfinite(took)) break;
-        each[count++] = took / more;
+        stretches[count++] = (struct run_stretch){more, took};
     }
-    if (count == 0) return NAN;
-    memcpy(sorted, each, (size_t)count * sizeof *each);
-    qsort(sorted, (size_t)count, sizeof *sorted, compare);
-    for (int i = 0; i < count; i++) {
-        const double more = (double)run->pace[i].step - (double)run->pace[i + 1].step;
-        if (each[i] > 20 * sorted[count / 2]) continue; /* it was stopped for a while */
-        steps += more;
-        seconds += each[i] * more;
-    }
-    return seconds / steps;
+    return run_pace(stretches, count, scratch);
 }
 
 double watched_steps(const struct watched *run)
