@@ -174,10 +174,11 @@ void section_labels(struct report *report)
         }
         for (size_t i = 0; i < report->count; i++) say_factor(report, &report->runs[i]);
         if (!trained)
-            words_missing(
-                &report->page,
-                "How many times fewer labels than supervised training it needs, this says (it trains for long):",
-                "simclr evaluate <1> --data LABELLED --protocols all", report->runs[0].path, NULL);
+            words_judge(
+                &report->page, &report->runs[0],
+                "How many times fewer labels than supervised training it needs, simclr evaluate says (it trains for "
+                "long).",
+                "simclr evaluate <1> --data LABELLED --protocols all");
     } else {
         report->page.html.failed = true;
     }

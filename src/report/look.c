@@ -78,6 +78,10 @@ int look_open(struct look *look, struct report *report, struct error *error)
     bool there = false;
     if (!report->session->config->data[0]) return SIMCLR_OK;
     int status = find_encoder(report, &report->runs[0], &there, error);
+    if (!status && !there)
+        log_warning(&report->session->log,
+                    "%s: has no encoder that can be read; the page goes without views, neighbours, map and spectrum",
+                    report->runs[0].path);
     if (status || !there) return status;
     status = open_settings(look, report, error);
     if (!status) status = collection_open(&look->collection, &look->session, error);
@@ -92,19 +96,33 @@ void look_close(struct look *look)
     *look = (struct look){.open = false};
 }
 
+/* An evaluation alone: another page has its encoder, if that is of a run. */
+static void say_alone(struct report *report, const struct report_run *run)
+{
+    static const char what[] = "This is drawn from the encoder of a run and from images; here is an evaluation alone.";
+    const char *given = report->session->config->data;
+    if (run->encoder && run->encoder_is_run)
+        words_missing(&report->page, what, "simclr report <1> --data <2> --evaluation <3>",
+                      (const char *const[3]){run->encoder, given[0] ? given : "PHOTOS", run->path});
+    else
+        page_paragraph(&report->page, "%s", what);
+}
+
 /* False, with the words, where there is nothing to look at. */
 static bool is_open(struct report *report, const struct look *look)
 {
-    if (look->open) return true;
     const struct report_run *run = &report->runs[0];
-    if (report->session->config->data[0]) {
+    if (look->open) return true;
+    if (run->state == RUN_NONE && (!run->encoder || strcmp(run->encoder, run->path) != 0))
+        say_alone(report, run);
+    else if (report->session->config->data[0])
         page_paragraph(&report->page, "%s has no encoder that can be read, so there is nothing to look at yet.",
                        run->name);
-        return false;
-    }
-    words_missing(&report->page, "This is drawn from the encoder and the images, where they are given:",
-                  "simclr report <1> --data <2>", run->path,
-                  run->config && run->config->data[0] ? run->config->data : "PHOTOS");
+    else
+        words_missing(
+            &report->page,
+            "This is drawn from the encoder and the images, where they are given:", "simclr report <1> --data <2>",
+            (const char *const[3]){run->path, run->config && run->config->data[0] ? run->config->data : "PHOTOS"});
     return false;
 }
 

@@ -174,8 +174,8 @@ static void add_audit(struct report *report)
     struct json json = {0};
     page_heading(page, 3, "What is hidden in the images");
     if (!run->audit_path) {
-        words_missing(page, "Copies, leaks, outliers and suspect labels are looked for by this:",
-                      "simclr audit <1> --data PHOTOS --out <2>/audit", run->path, run->path);
+        words_judge(page, run, "Copies, leaks, outliers and suspect labels are what simclr audit looks for.",
+                    "simclr audit <1> --data PHOTOS --out <2>/audit");
         return;
     }
     int status = file_read(run->audit_path, AUDIT_MOST, &bytes, &count, &reason);

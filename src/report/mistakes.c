@@ -241,8 +241,8 @@ static void add_run(struct report *report, const struct report_run *run)
     struct confused confused = {.classes = 0};
     char name[256];
     if (!json_is(classes, JSON_ARRAY) || !json_is(pairs, JSON_ARRAY)) {
-        words_missing(&report->page, "A linear classifier is what is looked at here. This makes one:",
-                      "simclr evaluate <1> --data LABELLED --protocols linear", run->path, NULL);
+        words_judge(&report->page, run, "A linear classifier is what is looked at here. simclr evaluate makes one.",
+                    "simclr evaluate <1> --data LABELLED --protocols linear");
         return;
     }
     if (report->count > 1) page_heading(&report->page, 3, "%s", words_run(report, run, name));

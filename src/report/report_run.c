@@ -14,6 +14,7 @@
 #include "eval/interval.h"
 #include "report/run_judged.h"
 #include "report/run_time.h"
+#include "report/sections.h"
 #include "run/run_folder.h"
 
 enum { TEXT_MOST = 1 << 26, NOTES_MOST = 60 };
@@ -267,12 +268,12 @@ int report_runs_name(struct report_run *runs, size_t count, struct error *error)
     return SIMCLR_OK;
 }
 
-static bool holds_run(const struct report_run *run)
+static bool holds_run(const char *folder)
 {
     static const char *const files[] = {"config.yaml", "metrics.jsonl", "train.log", "environment.json"};
     bool holds = false;
     for (size_t i = 0; i < sizeof files / sizeof *files && !holds; i++) {
-        char *path = file_join(run->path, files[i]);
+        char *path = file_join(folder, files[i]);
         holds = path && file_exists(path);
         memory_free(path);
     }
@@ -292,6 +293,21 @@ static int read_run(struct report_run *run, struct error *error)
     return find_state(run, error);
 }
 
+/* An evaluation alone may lie beside weights, as in the folder of an export. */
+static int find_encoder(struct report_run *run, bool is_run, struct error *error)
+{
+    char *weights = NULL;
+    const bool own = is_run || run_folder_weights(run->path, &weights, NULL) == SIMCLR_OK;
+    memory_free(weights);
+    run->encoder = own ? memory_string(run->path) : words_of_json(judged_member(&run->judged, "checkpoint"));
+    if (!run->encoder) return error_no_memory(error, "a path", strlen(run->path));
+    run->encoder_is_run = is_run || holds_run(run->encoder);
+    if (own || (run->encoder[0] && file_exists(run->encoder))) return SIMCLR_OK;
+    memory_free(run->encoder);
+    run->encoder = NULL;
+    return SIMCLR_OK;
+}
+
 int report_run_open(struct report_run *run, const char *path, const struct report_places *places, struct error *error)
 {
     struct error reason = {0};
@@ -302,11 +318,12 @@ int report_run_open(struct report_run *run, const char *path, const struct repor
     run->named = path_of_name(path);
     if (!run->named) return error_no_memory(error, "a path", strlen(path));
     run->name = short_name(run, 1);
-    const bool is_run = holds_run(run);
+    const bool is_run = holds_run(path);
     int status = run_judged_find(run, places->evaluation, is_run ? places->session : NULL, &reason);
     if (status && places->evaluation[0]) return error_set(error, status, "%s", reason.text);
     status = note_failure(run, status, &reason, error);
     if (!status) status = find_audit(run, places->audit, error);
+    if (!status) status = find_encoder(run, is_run, error);
     if (status) return status;
     if (is_run) return read_run(run, error);
     if (judged_is_there(&run->judged) || run->unread.count > 0) return SIMCLR_OK;
@@ -320,6 +337,7 @@ void report_run_close(struct report_run *run)
 {
     memory_free(run->named);
     memory_free(run->audit_path);
+    memory_free(run->encoder);
     config_destroy(&run->config);
     metrics_history_free(&run->metrics);
     json_free(&run->environment);

@@ -47,7 +47,10 @@ struct report_run {
         char *what, *advice; /* NULL: nothing was left out */
     } not_judged;            /* an evaluation of another encoder, which is left out: words, and a command */
     size_t set;              /* the first run of the page that was judged on the same test images: its number */
-    char *audit_path;        /* audit.json, where there is one */
+    char *encoder; /* what commands take for it: `path`; of an evaluation alone the checkpoint that it names; NULL:
+                    * neither is there */
+    bool encoder_is_run; /* it is a folder that simclr report takes */
+    char *audit_path;    /* audit.json, where there is one */
 };
 
 /* Reads `path`. evaluation, audit: their folders, or "": where they usually lie, in the folder of the run or, if it is

@@ -54,7 +54,12 @@ void words_test_set(struct text *out, const struct report_run *run);
 void words_note(struct page *page, const char *class_name, const char *what, const char *advice);
 /* The text that text_json_string was given: new string (memory_free); NULL without memory. "" for what is no string. */
 char *words_of_json(const struct json_value *value);
-/* What is missing, and the command that would fill it: <1> and <2> in it stand for these paths, as words of a shell. */
-void words_missing(struct page *page, const char *what, const char *command, const char *first, const char *second);
+/* What is missing, and the command that would fill it: <1>, <2> and <3> in it stand for these paths, as words of a
+ * shell.
+ */
+void words_missing(struct page *page, const char *what, const char *command, const char *const paths[3]);
+/* The same of a command that takes the run's encoder, which <1> stands for, and <2> for the run's folder. Where there
+ * is no encoder, that is said in place of it. */
+void words_judge(struct page *page, const struct report_run *run, const char *what, const char *command);
 
 #endif

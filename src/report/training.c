@@ -199,7 +199,7 @@ void section_training(struct report *report)
         page_close(&report->page);
     } else {
         words_missing(&report->page, "There are no metrics. A run of this command has some:",
-                      "simclr pretrain --data PHOTOS --out RUN", NULL, NULL);
+                      "simclr pretrain --data PHOTOS --out RUN", (const char *const[3]){NULL});
     }
     page_close(&report->page);
 }

@@ -96,14 +96,12 @@ char *words_of_json(const struct json_value *value)
     return plain;
 }
 
-void words_missing(struct page *page, const char *what, const char *command, const char *first, const char *second)
+void words_missing(struct page *page, const char *what, const char *command, const char *const paths[3])
 {
     struct text line = {0};
     for (const char *at = command; *at != '\0'; at++) {
-        if (*at == '1' && first && at[1] == '>')
-            text_add_shell(&line, first);
-        else if (*at == '2' && second && at[1] == '>')
-            text_add_shell(&line, second);
+        if (*at >= '1' && *at <= '3' && at > command && at[-1] == '<' && at[1] == '>')
+            text_add_shell(&line, paths[*at - '1']);
         else if (*at != '<' && *at != '>')
             text_add_bytes(&line, at, 1);
     }
@@ -113,4 +111,12 @@ void words_missing(struct page *page, const char *what, const char *command, con
     page_element(page, "code", NULL, "%s", line.bytes ? line.bytes : "");
     page_close(page);
     text_free(&line);
+}
+
+void words_judge(struct page *page, const struct report_run *run, const char *what, const char *command)
+{
+    if (run->encoder)
+        words_missing(page, what, command, (const char *const[3]){run->encoder, run->path});
+    else
+        page_paragraph(page, "%s It takes an encoder, and there is none here.", what);
 }

@@ -398,10 +398,9 @@ static void add_run_tests(struct report *report)
 static void say_missing(struct report *report, const struct report_run *run)
 {
     char name[256], what[400];
-    snprintf(what, sizeof what, "%sIt was not judged %s. This fills the section:", words_run(report, run, name),
-             run->not_judged.what ? "as it is now" : "yet");
-    words_missing(&report->page, what, "simclr evaluate <1> --data LABELLED --out <2>/evaluation", run->path,
-                  run->path);
+    snprintf(what, sizeof what, "%sIt was not judged %s. simclr evaluate fills this section.",
+             words_run(report, run, name), run->not_judged.what ? "as it is now" : "yet");
+    words_judge(&report->page, run, what, "simclr evaluate <1> --data LABELLED --out <2>/evaluation");
 }
 
 static void add_set(struct report *report, size_t set)

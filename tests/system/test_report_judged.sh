@@ -113,4 +113,39 @@ report gone.html other --evaluation others
 says gone.html 'Nearest neighbours of the frozen features have'
 report alone.html others
 says alone.html 'Nearest neighbours of the frozen features have'
+
+# ---- an evaluation alone advises what works: the checkpoint that it names, where that is there
+commands() { python3 - "$1" >commands <<'PY'
+import html, re, sys
+print("\n".join(html.unescape(c) for c in re.findall(r"<pre><code>(.*?)</code>", open(sys.argv[1]).read())))
+PY
+}
+mkdir 'it is' && judge 'a run' 'it is/judged'
+report alone.html 'it is/judged'
+commands alone.html
+says commands "simclr evaluate 'a run' --data LABELLED --protocols all"
+says commands "simclr evaluate 'a run' --data LABELLED --protocols linear"
+says commands "simclr audit 'a run' --data PHOTOS --out 'it is/judged'/audit"
+says commands "simclr report 'a run' --data PHOTOS --evaluation 'it is/judged'"
+says_not commands "simclr report 'it is"
+sed 's/PHOTOS/photos/; s/^simclr/"$simclr"/; s/$/ --out advised.html/' commands | grep ' report ' | sort -u >advised
+check 0 '' '' source advised
+says advised.html 'Drawn at random'
+says advised.html 'Nearest neighbours of the frozen features have'
+report alone.html 'it is/judged' --data photos
+matches err 'warning: it is/judged: has no encoder that can be read; the page goes without views, neighbours, map and spectrum' 'a report without an encoder'
+commands alone.html
+says commands "simclr report 'a run' --data photos --evaluation 'it is/judged'"
+cp 'a run/exported/encoder.safetensors' 'a run/exported/config.json' .
+judge encoder.safetensors 'it is/file'
+report file.html 'it is/file'
+commands file.html
+says commands 'simclr evaluate encoder.safetensors --data LABELLED --protocols all'
+says_not commands 'simclr report'
+rm encoder.safetensors
+report file.html 'it is/file'
+commands file.html
+says_not commands 'simclr evaluate'
+says_not commands 'simclr audit'
+says file.html 'A linear classifier is what is looked at here. simclr evaluate makes one. It takes an encoder, and there is none here.'
 finish
