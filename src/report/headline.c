@@ -139,13 +139,20 @@ static void say_knn(struct page *page, const struct report_run *run, double knn,
     page_text(page, ".");
 }
 
+/* Of what the loss is that the page gives: of the last epoch that came to its end, where there is one. */
+static const char *loss_is(double mean)
+{
+    return isfinite(mean) ? "the mean of the last epoch that ended" : "that of the last logged step";
+}
+
 /* Without an accuracy of an evaluation: what training itself has measured. */
 static void say_training(struct page *page, const struct report_run *run)
 {
     double epoch = NAN;
     char came[WORDS], by_chance[WORDS];
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", &epoch);
-    const double loss = report_run_last(run, "train/loss"), chance = report_run_last(run, "train/chance_loss");
+    const double mean = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
+    const double loss = isfinite(mean) ? mean : report_run_last(run, "train/loss");
     const bool judged = judged_is_there(&run->judged) && run->judged.count > 0;
     words_figure(came, 3, loss);
     words_figure(by_chance, 3, chance);
@@ -153,7 +160,7 @@ static void say_training(struct page *page, const struct report_run *run)
     if (isfinite(knn))
         say_knn(page, run, knn, epoch);
     else if (isfinite(loss) && isfinite(chance))
-        page_text(page, "The loss came to %s, where chance is %s.", came, by_chance);
+        page_text(page, "The loss came to %s, %s, where chance is %s.", came, loss_is(mean), by_chance);
     else if (!say_training_on_labels(page, run) && !judged)
         page_text(page, "Nothing was measured yet.");
 }
@@ -268,6 +275,18 @@ static void knn_tile(struct tiles *tiles, const struct report_run *run, double k
     tile(tiles, "kNN, held out", under, "%.1f %%", 100 * knn);
 }
 
+static void loss_tile(struct tiles *tiles, const struct report_run *run)
+{
+    const double mean = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
+    const double loss = isfinite(mean) ? mean : report_run_last(run, "train/loss");
+    char big[WORDS], by_chance[WORDS], under[2 * WORDS];
+    words_figure(big, 3, loss);
+    words_figure(by_chance, 3, chance);
+    format_write(under, sizeof under, "%s%s%s", loss_is(mean), isfinite(chance) ? "; chance is " : "",
+                 isfinite(chance) ? by_chance : "");
+    if (isfinite(loss)) tile(tiles, "Loss", under, "%s", big);
+}
+
 static void add_tiles(struct report *report, const struct report_run *run)
 {
     struct tiles tiles = {.page = &report->page};
@@ -281,11 +300,7 @@ static void add_tiles(struct report *report, const struct report_run *run)
     if (tiles.count < 3) figure_tile(&tiles, judged, "1 % of the labels", "finetune-1%", NULL);
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", NULL);
     if (tiles.count < 3 && isfinite(knn)) knn_tile(&tiles, run, knn);
-    const double loss = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
-    words_figure(big, 3, chance);
-    if (isfinite(chance)) format_write(under, sizeof under, "chance is %s", big);
-    words_figure(big, 3, loss);
-    if (isfinite(loss)) tile(&tiles, "Loss", under, "%s", big);
+    loss_tile(&tiles, run);
     words_duration(time, run->seconds);
     words_epoch(epoch, run->epoch);
     if (epoch[0]) tile(&tiles, "Epochs", time, "%s", epoch);

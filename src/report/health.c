@@ -94,13 +94,20 @@ static void check_loss(struct findings *findings, const struct report_run *run)
     findings->loss = at || above;
     if (at)
         find(findings, "warn", "Check the images, the views (simclr views) and --learning-rate.",
-             "The loss %s sits at chance (%s): nothing is being learned.", came, by_chance);
+             "The loss %s, the mean of the last epoch that ended, sits at chance (%s): nothing is being learned.", came,
+             by_chance);
     else if (above)
         find(findings, "warn",
              "Try a lower --learning-rate or a higher --temperature; simclr audit finds images that are copies.",
-             "The loss %s is above chance (%s): the run is worse than one that knows nothing.", came, by_chance);
+             "The loss %s, the mean of the last epoch that ended, is above chance (%s): the run is worse than one that "
+             "knows "
+             "nothing.",
+             came, by_chance);
     else
-        find(findings, "good", NULL, "The loss is %s, below chance (%s): views of one image are told from others.",
+        find(findings, "good", NULL,
+             "The loss is %s, the mean of the last epoch that ended, below chance (%s): views of one image are told "
+             "from "
+             "others.",
              came, by_chance);
 }
 

@@ -88,7 +88,17 @@ page cut.html
 made unlabelled --no-labels --no-evaluation
 check 0 '' '' "$simclr" report unlabelled --out unlabelled.html
 page unlabelled.html
-says unlabelled.html 'The loss came to 5.010, where chance is 6.236.'
+says unlabelled.html 'The loss came to 5.000, the mean of the last epoch that ended, where chance is 6.236.'
+says unlabelled.html '<p class="big">5.000</p>'
+says unlabelled.html '<p class="muted">the mean of the last epoch that ended; chance is 6.236</p>'
+says unlabelled.html 'The loss is 5.000, the mean of the last epoch that ended, below chance (6.236)'
+says_not unlabelled.html '5.010'
+sed -i '/epoch.loss/d' unlabelled/metrics.jsonl
+check 0 '' '' "$simclr" report unlabelled --out steps.html
+page steps.html
+says steps.html 'The loss came to 5.010, that of the last logged step, where chance is 6.236.'
+says steps.html '<p class="big">5.010</p>'
+says steps.html '<p class="muted">that of the last logged step; chance is 6.236</p>'
 says unlabelled.html 'simclr evaluate unlabelled --data LABELLED --out unlabelled/evaluation'
 says_not unlabelled.html 'kNN between epochs'
 rm unlabelled/metrics.jsonl
