@@ -165,14 +165,14 @@ static void say_training(struct page *page, const struct report_run *run)
         page_text(page, "Nothing was measured yet.");
 }
 
-static const char *state_words(enum run_state state)
+static const char *state_words(const struct report_run *run)
 {
     static const char *const words[] = {[RUN_NONE] = "evaluated only",
                                         [RUN_UNKNOWN] = "state not known",
                                         [RUN_RUNNING] = "running",
                                         [RUN_STOPPED] = "stopped before its end",
                                         [RUN_FINISHED] = "finished"};
-    return words[state];
+    return run->state == RUN_STOPPED && run->words == WORDS_ASKED ? "stopped by request" : words[run->state];
 }
 
 static void say_run(struct page *page, const struct report_run *run)
@@ -182,7 +182,7 @@ static void say_run(struct page *page, const struct report_run *run)
     words_epoch(epoch, run->epoch);
     if (run->state == RUN_NONE) return;
     if (!isfinite(run->epoch)) {
-        page_text(page, " No step was logged (%s).", state_words(run->state));
+        page_text(page, " No step was logged (%s).", state_words(run));
         return;
     }
     if (run->config && run->config->steps > 0)
@@ -192,7 +192,7 @@ static void say_run(struct page *page, const struct report_run *run)
     else
         page_text(page, " Trained for %s epochs", epoch);
     page_text(page, "%s%s%s (%s).", time[0] ? " in " : "", time[0] && run->paced ? "about " : "", time,
-              state_words(run->state));
+              state_words(run));
 }
 
 static void say_headline(struct report *report, const struct report_run *run)
@@ -312,7 +312,7 @@ static void add_tiles(struct report *report, const struct report_run *run)
     const double rank = report_run_last(run, "epoch/rankme");
     words_figure(big, 1, rank);
     if (isfinite(rank)) tile(&tiles, "RankMe", "dimensions in use", "%s", big);
-    if (tiles.count == 0) tile(&tiles, "State", "", "%s", state_words(run->state));
+    if (tiles.count == 0) tile(&tiles, "State", "", "%s", state_words(run));
     page_close(tiles.page);
 }
 

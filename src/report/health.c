@@ -53,9 +53,11 @@ static void check_state(struct findings *findings, const struct report_run *run)
     else if (run->state == RUN_RUNNING)
         find(findings, "", "Make the page again in a while.", "It is running, and has logged no step yet.");
     else if (run->state == RUN_STOPPED)
-        find(findings, "warn", advice,
-             "It stopped at epoch %s of %" PRId64 ": it was interrupted or killed. No process uses its folder.", epoch,
-             epochs);
+        find(findings, run->words == WORDS_ASKED ? "" : "warn", advice,
+             "It stopped at epoch %s of %" PRId64 ": it %s. No process uses its folder.", epoch, epochs,
+             run->words == WORDS_ASKED   ? "was asked to"
+             : run->words == WORDS_ERROR ? "ended with an error"
+                                         : "was interrupted or killed");
     else if (run->state == RUN_UNKNOWN)
         find(findings, "warn", advice,
              "How far it came is not known: no metrics and configuration can be read together.");

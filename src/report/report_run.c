@@ -186,6 +186,7 @@ static int find_audit(struct report_run *run, const char *given, struct error *e
 static int find_state(struct report_run *run, struct error *error)
 {
     const size_t rows = run->metrics.count;
+    char said[RUN_WORDS_TEXT];
     if (rows > 0) {
         const struct metrics_row *last = &run->metrics.rows[rows - 1];
         run->epoch = last->epoch;
@@ -193,6 +194,7 @@ static int find_state(struct report_run *run, struct error *error)
     }
     const int64_t step = rows > 0 ? run->metrics.rows[rows - 1].step : 0;
     run->state = run_state_find(run->path, run->config, step, run->epoch);
+    run->words = run_state_last_words(run->path, said);
     return run_time_find(&run->seconds, &run->paced, &run->metrics, error);
 }
 

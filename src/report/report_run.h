@@ -37,10 +37,11 @@ struct report_run {
     int64_t held_out;        /* training images that choose the best checkpoint, as train.log has it; 0: not known */
     struct notes unread;     /* files that are damaged, each with the reason */
     enum run_state state;
-    double epoch;   /* that was reached; NaN: not known */
-    double seconds; /* of its steps (run_time.h); NaN: not known */
-    bool paced;     /* these are of the pace of its steps */
-    double silent;  /* since the last line of metrics; NaN */
+    enum run_words words; /* the last of train.log: how it ended */
+    double epoch;         /* that was reached; NaN: not known */
+    double seconds;       /* of its steps (run_time.h); NaN: not known */
+    bool paced;           /* these are of the pace of its steps */
+    double silent;        /* since the last line of metrics; NaN */
     struct judged judged;
     char *judged_at; /* the checkpoint of the run that was judged where that is not the newest; else NULL */
     struct {

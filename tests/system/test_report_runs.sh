@@ -200,6 +200,18 @@ reached 100 99.9999 99.99 'stopped before its end'
 reached 100 99.9999999 100 finished
 reached 100 7.3 7.30 'stopped before its end'
 
+# ---- how it ended, by the last line of its log
+ended() { # ended LINE WORDS CLASS STATE
+    echo "$1" >epochs/train.log
+    report epochs.html epochs
+    says epochs.html "<div class=\"note $3\"><p>It stopped at epoch 7.30 of 100: it $2. No process uses its folder.</p>"
+    says epochs.html "epochs ($4)."
+}
+ended '2026-11-29 02:40:57 info: stopped by request at step 7 of 80; the same command goes on' 'was asked to' '' 'stopped by request'
+ended '2026-11-29 02:40:57 error: disk full' 'ended with an error' warn 'stopped before its end'
+ended '2026-11-29 02:40:57 info: epoch 1/4: loss 5' 'was interrupted or killed' warn 'stopped before its end'
+rm epochs/train.log
+
 # ---- how long it trained: no pause counts, and what came before the first line does
 lasted() { # lasted WORDS LINE...: a run of 4 epochs of 2 steps with these lines, the first words of each its step and time
     local line
