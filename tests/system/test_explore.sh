@@ -278,6 +278,39 @@ touch -d '2001-01-01' "set/a,b \"c\"/003.png"
 check 0 '' '' explore map --out kept.csv
 true_that "a file of another time makes another set of features" test "$(grep -c 'features come from the cache' err)" = 0
 holds err "the graph of neighbours comes from the cache" # of the same features
+check 0 '' '' "$simclr" pretrain --data set --depth 18 --width 1/8 --image-size 16 --batch 20 --epochs 1 --knn-every 0 \
+    --diagnostics-images 0 --no-tensorboard --seed 9 --out rival "${common[@]}"
+another() { # WHAT option...: rows and a graph of their own, once
+    local what=$1; shift
+    check 0 '' '' explore neighbours -k 20 --out plain.npz --no-feature-cache "$@"
+    differ plain.npz graph.npz
+    check 0 '' '' explore neighbours -k 20 --out fresh.npz "$@"
+    true_that "$what: nothing comes from the cache" test "$(grep -c 'from the cache' err)" = 0
+    same fresh.npz plain.npz
+    check 0 '' 'features come from the cache' explore neighbours -k 20 --out known.npz "$@"
+    holds err "the graph of neighbours comes from the cache"
+    same known.npz plain.npz
+}
+another "another encoder" --checkpoint rival
+another "another precision" --precision bf16
+another "another size of views" --image-size 12
+another "other channels" --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25
+check 0 '' 'features come from the cache' explore neighbours -k 20 --out known.npz
+holds err "the graph of neighbours comes from the cache"
+same known.npz graph.npz
+# Of a table: its rows are all that a graph depends on, and what computes it.
+check 0 '' '' table neighbours rows.npy --out fresh.npz
+holds err "the graph of neighbours comes from the cache" # the rows that the encoder has
+check 0 '' '' table neighbours rows.npy --out fresh.npz --device ref
+true_that "what computes otherwise makes a graph of its own" test "$(grep -c 'from the cache' err)" = 0
+check 0 '' 'the graph of neighbours comes from the cache' table neighbours rows.npy --out known.npz --device ref
+same known.npz fresh.npz
+graphs=("$XDG_CACHE_HOME"/simclr/graph-*)
+foreign=${graphs[-1]}
+mkdir whole && cp "${graphs[@]}" whole/
+for file in "${graphs[@]}"; do cp "whole/$(basename "$foreign")" "$file" && foreign=$file; done # each has another's
+check 0 '' 'is damaged, or another file' explore neighbours -k 20 --out known.npz
+same known.npz graph.npz
 for file in "$XDG_CACHE_HOME"/simclr/graph-*; do echo damage >>"$file"; done
 check 0 '' 'the feature cache is not used' explore map --out kept.csv
 same kept.csv map.csv

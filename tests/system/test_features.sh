@@ -165,7 +165,6 @@ fresh "an empty cache" again --feature-cache-size 500K
 true_that "what a killed command left is swept" test -z "$(ls "$cache" | grep tmp-)"
 true_that "files are kept within the size" test "$(du -b --apparent-size -c "$cache"/features-* | tail -n 1 | cut -f 1)" -le 1048576
 
-# The same names, another image; another order of classes is none of the encoder's business.
 python3 - <<'PY'
 import os, random, struct, zlib
 chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -181,7 +180,52 @@ folder() { "$simclr" knn --checkpoint run --data set --knn-k 1 --no-controls "${
 check 0 '' '' folder
 check 0 '' "$from_cache" folder
 check 0 '' "$from_cache" folder --cache-memory 1K # whether the images are in memory or not
-cp -p set/test/a/0.png set/train/b/5.png # of the same size, and perhaps of the same time
+
+# What features depend on: what is another has features of its own, once; the same again has those that were kept.
+check 0 '' '' folder --features-out first
+seen=(first-train.npy)
+another() { # WHAT option...
+    local what=$1; shift
+    check 0 '' '' folder --features-out fresh "$@"
+    true_that "$what: features of its own" test "$(grep -c "$from_cache" err)" = 0
+    for other in "${seen[@]}"; do differ fresh-train.npy "$other"; done
+    check 0 '' "$from_cache" folder --features-out known "$@"
+    same known-train.npy fresh-train.npy
+    same known-test.npy fresh-test.npy
+    seen+=("seen-${#seen[@]}.npy") && cp fresh-train.npy "${seen[-1]}"
+}
+check 0 '' '' "$simclr" pretrain --data synthetic --synthetic-images 64 --depth 18 --width 1/8 --image-size 8 --batch 32 --epochs 1 --knn-every 0 \
+    --diagnostics-images 0 --seed 9 --out rival "${common[@]}"
+another "another encoder" --checkpoint rival
+another "another precision" --precision bf16
+another "another size of views" --image-size 12
+another "channels that are normalised" --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25
+another "another mean of one channel" --mean 0.5,0.5,0.4 --std 0.25,0.25,0.25
+another "another deviation of one channel" --mean 0.5,0.5,0.5 --std 0.25,0.2,0.25
+another "a layer of the head" --layer 1
+another "another layer of the head" --layer 2
+cp -r run beheaded && PYTHONPATH=$tests python beheaded/checkpoints/step-*.safetensors <<'PY'
+import json, sys, tables
+data = bytearray(open(sys.argv[1], "rb").read())
+end = 8 + int.from_bytes(data[:8], "little")
+first = end + json.loads(data[8:end])["head.fcs.0.weight"]["data_offsets"][0]
+data[first:first + 256] = bytes(256)
+digits = data.index(b'"file_crc32c": "') + 16
+data[digits:digits + 8] = b"0" * 8
+data[digits:digits + 8] = b"%08x" % tables.crc32c(data)
+open(sys.argv[1], "wb").write(data)
+PY
+another "that layer of the same encoder, under another head" --layer 1 --checkpoint beheaded
+check 0 '' "$from_cache" folder --features-out known --checkpoint beheaded # of h, which no head changes
+same known-train.npy first-train.npy
+cp -r run moved # the same weights elsewhere, and those of before in spite of all the others
+for checkpoint in run moved; do
+    check 0 '' "$from_cache" folder --features-out known --checkpoint $checkpoint
+    same known-train.npy first-train.npy
+done
+
+# The same names and another image, of the same size and perhaps of the same time.
+cp -p set/test/a/0.png set/train/b/5.png
 cp -p set/train/a/0.png set/test/b/5.png
 check 0 '' '' folder
 true_that "another file makes another set" test "$(grep -c "$from_cache" err)" = 0
