@@ -128,9 +128,14 @@ static int search_exactly(struct backend *backend, float **rows, struct neighbou
     return neighbours_search(backend, *exact, &all, error);
 }
 
-static int rows_to_draw(const struct cells_args *args)
+static int rows_to_draw(int64_t count)
 {
-    return args->count < CELLS_EXACT_ROWS ? (int)args->count : CELLS_EXACT_ROWS;
+    return count < CELLS_EXACT_ROWS ? (int)count : CELLS_EXACT_ROWS;
+}
+
+int64_t cells_judged_row(int64_t number, int64_t count)
+{
+    return draw_row(DRAW_JUDGED, number, rows_to_draw(count), count);
 }
 
 /* ---- how many cells a row is searched in ----------------------------------------------------------------------- */
@@ -191,7 +196,7 @@ static double share_within(const struct trial *t, const struct search *s, int dr
 /* The fewest that are enough; the most where none are. */
 static int choose_probes(struct search *s, struct error *error)
 {
-    const int drawn = rows_to_draw(s->args);
+    const int drawn = rows_to_draw(s->args->count);
     struct trial trial = {0};
     const int status = s->cells <= CELLS_PROBES ? SIMCLR_OK : try_rows(&trial, s, drawn, error);
     s->probes = s->cells < CELLS_PROBES ? s->cells : CELLS_PROBES;
@@ -338,13 +343,13 @@ static double count_found(const struct neighbour *exact, const struct neighbour 
 static int measure_recall(struct backend *backend, double *recall, const struct neighbour *list,
                           const struct cells_args *args, struct error *error)
 {
-    const int drawn = rows_to_draw(args);
+    const int drawn = rows_to_draw(args->count);
     float *rows;
     struct neighbour *exact;
     const int status = search_exactly(backend, &rows, &exact, DRAW_JUDGED, drawn, args, error);
     double sum = 0;
     for (int i = 0; !status && i < drawn; i++) {
-        const int64_t row = draw_row(DRAW_JUDGED, i, drawn, args->count);
+        const int64_t row = cells_judged_row(i, args->count);
         sum += count_found(exact + (int64_t)i * EXACT_PLACES, list + row * args->k, EXACT_PLACES, row);
     }
     *recall = sum / (double)drawn;

@@ -36,4 +36,7 @@ struct cells_args {
 int cells_search(struct backend *backend, struct neighbour *list, double *recall, const struct cells_args *args,
                  struct error *error);
 
+/* Row `number` of those that the recall is counted on. */
+int64_t cells_judged_row(int64_t number, int64_t count);
+
 #endif

@@ -114,7 +114,8 @@ static int fill(struct collection *c, struct error *error)
 
 int collection_open(struct collection *out, struct session *session, struct error *error)
 {
-    *out = (struct collection){.session = session, .recall = 1};
+    *out = (struct collection){
+        .session = session, .exact_rows = session->config->exact ? INT64_MAX : COLLECTION_EXACT, .recall = 1};
     int status = session->config->features[0] ? open_tables(out, error) : open_images(out, error);
     if (!status) status = fill(out, error);
     if (status) collection_close(out);

@@ -11,7 +11,7 @@
 
 enum {
     COLLECTION_NEIGHBOURS = 50, /* of each row in the graph */
-    COLLECTION_EXACT = 200000,  /* rows up to which it is exact */
+    COLLECTION_EXACT = 200000,  /* rows up to which searches among them are exact */
     THUMBNAIL_SIDE = 32,
     THUMBNAIL_BYTES = THUMBNAIL_SIDE * THUMBNAIL_SIDE
 };
@@ -25,6 +25,7 @@ struct collection {
     struct feature_table tables[2]; /* of --features, --test-features */
     int64_t begin[3];               /* rows of part p are begin[p] to begin[p + 1] - 1; begin[2] is their number */
     int64_t left_out;               /* images that cannot be read: they have no row */
+    int64_t exact_rows;             /* rows up to which searches are exact: of collection_open, see there */
     int dim;
     float *values;           /* [begin[2]][dim], finite */
     int32_t *labels;         /* [begin[2]]: -1 none; classes of both parts are matched by name */
@@ -37,7 +38,8 @@ struct collection {
  * --test-features. Labels are not needed. Features come from the cache where they are in it, which the log says.
  * Errors as model_open, dataset_open, feature_table_open and features_extract have them; SIMCLR_DATA where one part
  * has numbers for classes and the other names, or tables have rows of different widths. After a failure nothing is
- * open. */
+ * open. exact_rows is COLLECTION_EXACT, or with --exact more than any set has; who opens may set another number before
+ * the first search. */
 int collection_open(struct collection *out, struct session *session, struct error *error);
 void collection_close(struct collection *collection);
 
@@ -57,8 +59,8 @@ const char *collection_class_name(const struct collection *collection, int label
 
 /* The set's graph: of each row the COLLECTION_NEIGHBOURS most similar others (neighbours_search), -1 where there are
  * fewer. *out: borrowed, [rows][COLLECTION_NEIGHBOURS]. Made once, and kept in the cache folder, which the log says. Up
- * to COLLECTION_EXACT rows, or with --exact, it is exact, and *recall is 1. Above it is searched by cells (cells.h),
- * and *recall is as there; the log says it. Errors as these searches have them; SIMCLR_DATA for a single row. */
+ * to exact_rows rows it is exact, and *recall is 1. Above it is searched by cells (cells.h), and *recall is as there;
+ * the log says it, of a kept graph too. Errors as these searches have them; SIMCLR_DATA for a single row. */
 int collection_graph(struct collection *collection, const struct neighbour **out, double *recall, struct error *error);
 
 /* Gray thumbnails: *out is borrowed, [rows][THUMBNAIL_SIDE][THUMBNAIL_SIDE]: the whole picture, whatever its shape, at

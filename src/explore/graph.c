@@ -7,7 +7,7 @@
 
 static bool is_exact(const struct collection *c)
 {
-    return collection_count(c) <= COLLECTION_EXACT || c->session->config->exact;
+    return collection_count(c) <= c->exact_rows;
 }
 
 static int search_exactly(struct collection *c, struct neighbour *list, struct error *error)

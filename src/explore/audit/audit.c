@@ -358,8 +358,7 @@ static int find_duplicates(struct audit *audit, const struct neighbour *graph, s
     const uint8_t *thumbnails;
     if (!status && audit_asks(audit, AUDIT_NEAR) && audit->rows > 1) {
         status = collection_thumbnails(&audit->collection, &thumbnails, error);
-        const int64_t exact = audit->collection.session->config->exact ? INT64_MAX : COLLECTION_EXACT;
-        if (!status) status = near_find(&audit->near, &audit->collection, graph, thumbnails, exact, error);
+        if (!status) status = near_find(&audit->near, &audit->collection, graph, thumbnails, error);
     }
     return status ? status : find_groups(audit, error);
 }

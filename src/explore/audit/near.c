@@ -50,7 +50,6 @@ struct asking {
     const float *query_values;       /* features of who asks; NULL: the graph is known */
     const struct neighbour *graph;   /* [rows][COLLECTION_NEIGHBOURS] */
     int64_t query_count;
-    int64_t exact_rows; /* up to so many are searched among all */
 };
 
 enum { PROPOSED = 3 * NEAR_CANDIDATES };
@@ -155,7 +154,7 @@ static int find_candidates(int32_t *proposed, const struct asking *asking, struc
     else
         status = search_rows(proposed, 0, asking, &args, error);
     if (status) return status;
-    const bool large = !asking->query_values && collection_count(c) > asking->exact_rows;
+    const bool large = !asking->query_values && collection_count(c) > c->exact_rows;
     return large ? search_cells(proposed, asking, error) : search_thumbnails(proposed, asking, error);
 }
 
@@ -459,15 +458,14 @@ static int judge(struct near *out, const struct asking *asking, const struct can
 }
 
 int near_find(struct near *out, struct collection *collection, const struct neighbour *graph, const uint8_t *thumbnails,
-              int64_t exact_rows, struct error *error)
+              struct error *error)
 {
     const int64_t rows = collection_count(collection);
     const struct asking asking = {.collection = collection,
                                   .thumbnails = thumbnails,
                                   .query_thumbnails = thumbnails,
                                   .graph = graph,
-                                  .query_count = rows,
-                                  .exact_rows = exact_rows};
+                                  .query_count = rows};
     struct likeness_tables tables;
     struct candidates candidates = {0};
     likeness_tables_make(&tables);

@@ -26,11 +26,10 @@ struct near {
     double lowest; /* the 1 % quantile of the copies' likeness to their originals */
 };
 
-/* graph: of the collection's rows. thumbnails: of its images, which are searched among all up to `exact_rows`, above in
- * the nearest cells of k-means (eval/cells.h). SIMCLR_INTERRUPTED; errors of copies_open and
- * features_extract. */
+/* graph: of the collection's rows. thumbnails: of its images, which are searched among all up to its exact_rows, above
+ * in the nearest cells of k-means (eval/cells.h). SIMCLR_INTERRUPTED; errors of copies_open and features_extract. */
 int near_find(struct near *out, struct collection *collection, const struct neighbour *graph, const uint8_t *thumbnails,
-              int64_t exact_rows, struct error *error);
+              struct error *error);
 void near_free(struct near *near);
 
 #endif

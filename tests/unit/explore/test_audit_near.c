@@ -58,8 +58,9 @@ static void cells_find_the_same_pairs(void **state)
     assert_int_equal(collection_count(&c), ROWS + COPIES);
     assert_int_equal(collection_graph(&c, &graph, &recall, &f.error), SIMCLR_OK);
     assert_int_equal(collection_thumbnails(&c, &thumbnails, &f.error), SIMCLR_OK);
-    assert_int_equal(near_find(&all, &c, graph, thumbnails, 1000, &f.error), SIMCLR_OK);
-    assert_int_equal(near_find(&cells, &c, graph, thumbnails, 10, &f.error), SIMCLR_OK);
+    assert_int_equal(near_find(&all, &c, graph, thumbnails, &f.error), SIMCLR_OK);
+    c.exact_rows = 10;
+    assert_int_equal(near_find(&cells, &c, graph, thumbnails, &f.error), SIMCLR_OK);
     assert_non_null(strstr(f.log.bytes, "thumbnails by cells"));
     for (int i = 0; i < COPIES; i++) {
         assert_true(has_pair(&all, i, ROWS + i));
