@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct reader {
     char *letters; /* where the next one goes; NULL: they are only checked */
     size_t most;   /* members that one object has */
     const char *wrong;
+    const char *twice; /* the name that comes twice */
 };
 
 static bool fails(struct reader *reader, const char *what)
@@ -270,6 +272,7 @@ static bool names_differ(struct reader *reader, const struct json_value **member
         for (size_t m = 1; m < object->count; m++) {
             if (strcmp(members[m - 1]->name, members[m]->name) != 0) continue;
             reader->at = reader->text + members[m]->at;
+            reader->twice = members[m]->name;
             return fails(reader, "a name that comes twice");
         }
     }
@@ -293,10 +296,11 @@ int json_read(struct json *out, const char *text, size_t length, bool distinct, 
     if (fine && room) fine = read_document(&reader) && (!distinct || names_differ(&reader, members));
     memory_free(members);
     if (fine && room) return SIMCLR_OK;
+    if (room && problem)
+        *problem = (struct json_problem){.what = reader.wrong, .at = (size_t)(reader.at - reader.text)};
+    if (room && problem && reader.twice) snprintf(problem->name, sizeof problem->name, "%s", reader.twice);
     json_free(out);
-    if (!room) return SIMCLR_NO_MEMORY;
-    if (problem) *problem = (struct json_problem){reader.wrong, (size_t)(reader.at - reader.text)};
-    return SIMCLR_CORRUPT;
+    return room ? SIMCLR_CORRUPT : SIMCLR_NO_MEMORY;
 }
 
 void json_free(struct json *json)

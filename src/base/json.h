@@ -30,6 +30,7 @@ struct json {
 struct json_problem {
     const char *what; /* is wrong */
     size_t at;        /* bytes of the text before it */
+    char name[81];    /* of what comes twice, cut; else empty */
 };
 
 /* Reads the text, which may go afterwards, into *out: freed by json_free. `distinct`: no object may have a name twice.

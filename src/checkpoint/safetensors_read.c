@@ -225,9 +225,8 @@ static int read_header(struct safetensors *file, const uint8_t *bytes, size_t co
     if (parsed == SIMCLR_NO_MEMORY) return error_no_memory(error, "the header of a file of tensors", (size_t)length);
     if (parsed)
         return error_set(error, SIMCLR_CORRUPT,
-                         "%s: the header is no valid JSON (%s at byte %zu); the file is "
-                         "damaged, use another copy",
-                         file->path, problem.what, problem.at + 8);
+                         "%s: the header is no valid JSON (%s%s%s at byte %zu); the file is damaged, use another copy",
+                         file->path, problem.what, problem.name[0] ? ", " : "", problem.name, problem.at + 8);
     return read_tensors(file, error);
 }
 

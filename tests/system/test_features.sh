@@ -98,6 +98,17 @@ whole = open("narrow.npy", "rb").read()
 open("lies.npy", "wb").write(whole.replace(b"(2, 2)", b"(9, 2)"))
 open("order.npy", "wb").write(whole.replace(b"False", b"True "))
 open("double.npy", "wb").write(whole.replace(b"<f4", b"<f8"))
+def npz(path, *members):
+    with zipfile.ZipFile(path, "w") as z:
+        for name, data in members: z.writestr(zipfile.ZipInfo(name + ".npy"), data)
+def tensors(path, **entries):
+    head = json.dumps({name: {"dtype": dtype, "shape": shape, "data_offsets": offsets} for name, (dtype, shape, offsets) in entries.items()}).encode()
+    open(path, "wb").write(struct.pack("<Q", len(head)) + head + bytes(max(offsets[1] for _, _, offsets in entries.values())))
+npz("lies.npz", ("features", whole.replace(b"(2, 2)", b"(9, 2)")))
+npz("order.npz", ("features", whole.replace(b"False", b"True ")))
+npz("without.npz", ("rows", whole))
+tensors("lies.safetensors", features=("F32", [9, 2], [0, 16]))
+tensors("double.safetensors", features=("F64", [2, 2], [0, 32]))
 PY
 check 3 '^$' 'none.npy: the training features have no labels' table none.npy none.npy
 check 3 '^$' 'one.npy: all training features are of one class' table one.npy kept-test.npy
@@ -108,6 +119,11 @@ check 3 '^$' 'no test image is of a class that there are training images of' tab
 check 1 '^$' 'lies.npy: its header promises' table lies.npy lies.npy
 check 3 '^$' 'order.npy: the features are in Fortran order' table order.npy order.npy
 check 1 '^$' 'double.npy: its header promises' table double.npy double.npy
+check 1 '^$' 'lies.npz: features: its header promises' table lies.npz lies.npz
+check 3 '^$' 'order.npz: features: the features are in Fortran order' table order.npz order.npz
+check 3 '^$' 'without.npz: has no array called features' table without.npz without.npz
+check 1 '^$' 'lies.safetensors: tensor features: its length is not that of its shape' table lies.safetensors lies.safetensors
+check 3 '^$' 'double.safetensors: the features are not F32' table double.safetensors double.safetensors
 check 1 '^$' 'absent.npy: cannot open' table absent.npy absent.npy
 check 3 '^$' 'run/config.yaml: is no file of features' table run/config.yaml narrow.npy
 check 0 '' 'evil\\x1b\[2J\\n<script>' table kept-train.npy odd.npy

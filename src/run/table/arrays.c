@@ -112,6 +112,7 @@ int arrays_read_npy(struct arrays *out, const struct blob *blob, const char *pat
 /* ---- .npz: a zip archive of .npy files ---- */
 
 enum { FEATURES, NAMES, LABELS, CLASSES, MEMBERS };
+static const char *const words[MEMBERS] = {"features", "names", "labels", "classes"};
 
 struct npz {
     struct arrays *out;
@@ -121,11 +122,20 @@ struct npz {
     struct zip_place place[MEMBERS];
 };
 
+/* "x.npz: features": for sentences. */
+static const char *member_name(char *room, size_t size, const struct npz *npz, int which)
+{
+    snprintf(room, size, "%s: %s", npz->path, words[which]);
+    return room;
+}
+
 /* Checked before anything of that size is asked of memory: deflate packs at most 1032 bytes into one. */
 static int place_member(struct npz *npz, int which, const struct zip_member *member, struct error *error)
 {
+    char name[512];
     const uint64_t size = (uint64_t)npz->blob->size;
-    if (npz->found[which]) return zip_damaged(npz->path, "two arrays of one name", error);
+    member_name(name, sizeof name, npz, which);
+    if (npz->found[which]) return zip_damaged(name, "it is there twice", error);
     if (member->encrypted || (member->method != ZIP_STORED && member->method != ZIP_DEFLATED))
         return error_set(error, SIMCLR_UNSUPPORTED,
                          "%s: %s is encrypted, or packed by method %u: write it again with "
@@ -136,7 +146,7 @@ static int place_member(struct npz *npz, int which, const struct zip_member *mem
                          member->name);
     if (member->offset > size || member->stored > size - member->offset || member->size / 1032 > member->stored ||
         (member->method == ZIP_STORED && member->size != member->stored))
-        return zip_damaged(npz->path, "a member's sizes", error);
+        return zip_damaged(name, "its sizes are not those of the file", error);
     npz->found[which] = true;
     npz->place[which] = (struct zip_place){.offset = (int64_t)member->offset,
                                            .stored = (uint32_t)member->stored,
@@ -148,11 +158,22 @@ static int place_member(struct npz *npz, int which, const struct zip_member *mem
 
 static int visit(void *context, const struct zip_member *member, struct error *error)
 {
-    static const char *const names[MEMBERS] = {"features.npy", "names.npy", "labels.npy", "classes.npy"};
     struct npz *npz = context;
-    for (int i = 0; i < MEMBERS; i++)
-        if (strcmp(member->name, names[i]) == 0) return place_member(npz, i, member, error);
+    for (int i = 0; i < MEMBERS; i++) {
+        const size_t length = strlen(words[i]);
+        if (strncmp(member->name, words[i], length) == 0 && strcmp(member->name + length, ".npy") == 0)
+            return place_member(npz, i, member, error);
+    }
     return add_ignored(npz->out, member->name);
+}
+
+/* Labels may be numbers. */
+static int check_texts(const struct texts *texts, int which, const char *name, struct error *error)
+{
+    char type[32];
+    if (which == LABELS || (texts->array.type != 'i' && texts->array.type != 'u')) return SIMCLR_OK;
+    return error_set(error, SIMCLR_DATA, "%s: is of %s: save texts (dtype \"U\" or \"S\")", name,
+                     npy_type(&texts->array, type, sizeof type));
 }
 
 static int read_member(uint8_t **block, size_t *count, const struct npz *npz, int which, const char *name,
@@ -168,18 +189,18 @@ static int read_member(uint8_t **block, size_t *count, const struct npz *npz, in
     return status;
 }
 
-static int read_texts(struct texts *texts, void **owned, const struct npz *npz, int which, const char *word,
-                      struct error *error)
+static int read_texts(struct texts *texts, void **owned, const struct npz *npz, int which, struct error *error)
 {
     char name[512];
     uint8_t *block;
     size_t count;
     if (!npz->found[which]) return SIMCLR_OK;
-    snprintf(name, sizeof name, "%s: %s", npz->path, word);
-    const int status = read_member(&block, &count, npz, which, name, error);
+    member_name(name, sizeof name, npz, which);
+    int status = read_member(&block, &count, npz, which, name, error);
     if (status) return status;
     *owned = block;
-    return take_texts(texts, block, count, name, error);
+    status = take_texts(texts, block, count, name, error);
+    return status ? status : check_texts(texts, which, name, error);
 }
 
 int arrays_read_npz(struct arrays *out, const struct blob *blob, const char *path, struct error *error)
@@ -195,12 +216,12 @@ int arrays_read_npz(struct arrays *out, const struct blob *blob, const char *pat
                          "%s: has no array called features: write it with "
                          "numpy.savez(FILE, features=..., names=..., labels=...)",
                          path);
-    snprintf(name, sizeof name, "%s: features", path);
+    member_name(name, sizeof name, &npz, FEATURES);
     status = read_member(&block, &count, &npz, FEATURES, name, error);
     if (!status) status = take_features(out, block, count, name, error);
-    if (!status) status = read_texts(&out->names, &out->owned[0], &npz, NAMES, "names", error);
-    if (!status) status = read_texts(&out->labels, &out->owned[1], &npz, LABELS, "labels", error);
-    if (!status) status = read_texts(&out->classes, &out->owned[2], &npz, CLASSES, "classes", error);
+    if (!status) status = read_texts(&out->names, &out->owned[0], &npz, NAMES, error);
+    if (!status) status = read_texts(&out->labels, &out->owned[1], &npz, LABELS, error);
+    if (!status) status = read_texts(&out->classes, &out->owned[2], &npz, CLASSES, error);
     return status;
 }
 
@@ -225,7 +246,9 @@ int arrays_read_safetensors(struct arrays *out, const struct safetensors *file, 
                          path);
     if (features->dtype != ST_F32 && features->dtype != ST_F16)
         return error_set(error, SIMCLR_DATA, "%s: the features are not F32 (or F16): save them as float32", path);
-    int status = set_shape(out, features->dims, features->rank, path, error);
+    char name[512];
+    snprintf(name, sizeof name, "%s: features", path);
+    int status = set_shape(out, features->dims, features->rank, name, error);
     for (int i = 0; !status && i < safetensors_count(file); i++) {
         const struct safetensors_entry *entry = safetensors_at(file, i);
         if (entry == features) continue;
