@@ -122,6 +122,39 @@ static bool say_training_on_labels(struct page *page, const struct report_run *r
     return said;
 }
 
+/* What a training on labels has measured on its test images, with Wilson's interval. False: it kept no result. */
+static bool say_result(struct page *page, const struct report_run *run)
+{
+    static const char *const trained[][2] = {{"finetuned", "The fine-tuned network has"},
+                                             {"random", "the same from random weights"},
+                                             {"supervised", "The network trained on labels has"}};
+    bool said = false;
+    for (size_t i = 0; i < sizeof trained / sizeof *trained && run->result.values; i++) {
+        const struct json_value *score = json_member(run->result.values, trained[i][0]),
+                                *top1 = score ? json_member(score, "top1") : NULL;
+        const char *const names[] = {"value", "low95", "high95"};
+        double share[3];
+        int found = 0;
+        for (; found < 3; found++) {
+            const struct json_value *value = top1 ? json_member(top1, names[found]) : NULL;
+            if (!json_is_number(value) || !is_share(value->number)) break;
+            share[found] = value->number;
+        }
+        const struct json_value *images = found == 3 ? json_member(score, "images") : NULL;
+        if (!json_is(images, JSON_INTEGER)) continue;
+        page_text(page, "%s%s %.1f %% [%.1f, %.1f]", said ? ", " : "", trained[i][1], 100 * share[0], 100 * share[1],
+                  100 * share[2]);
+        if (!said) {
+            char count[WORDS];
+            words_count(count, images->integer);
+            page_text(page, " of %s test images right", count);
+        }
+        said = true;
+    }
+    if (said) page_text(page, ".");
+    return said;
+}
+
 /* The number of images and an interval, where that number is known. A highest one is mostly lucky: of how many it is.
  */
 static void say_knn(struct page *page, const struct report_run *run, double knn, double epoch)
@@ -151,7 +184,7 @@ static void say_training(struct page *page, const struct report_run *run)
     double epoch = NAN;
     char came[WORDS], by_chance[WORDS];
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", &epoch);
-    const double mean = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
+    const double mean = report_run_epoch_loss(run), chance = report_run_last(run, "train/chance_loss");
     const double loss = isfinite(mean) ? mean : report_run_last(run, "train/loss");
     const bool judged = judged_is_there(&run->judged) && run->judged.count > 0;
     words_figure(came, 3, loss);
@@ -161,7 +194,7 @@ static void say_training(struct page *page, const struct report_run *run)
         say_knn(page, run, knn, epoch);
     else if (isfinite(loss) && isfinite(chance))
         page_text(page, "The loss came to %s, %s, where chance is %s.", came, loss_is(mean), by_chance);
-    else if (!say_training_on_labels(page, run) && !judged)
+    else if (!say_result(page, run) && !say_training_on_labels(page, run) && !judged)
         page_text(page, "Nothing was measured yet.");
 }
 
@@ -277,7 +310,7 @@ static void knn_tile(struct tiles *tiles, const struct report_run *run, double k
 
 static void loss_tile(struct tiles *tiles, const struct report_run *run)
 {
-    const double mean = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
+    const double mean = report_run_epoch_loss(run), chance = report_run_last(run, "train/chance_loss");
     const double loss = isfinite(mean) ? mean : report_run_last(run, "train/loss");
     char big[WORDS], by_chance[WORDS], under[2 * WORDS];
     words_figure(big, 3, loss);

@@ -82,7 +82,7 @@ static int feature_dim(const struct report *report, const struct report_run *run
 
 static void check_loss(struct findings *findings, const struct report_run *run)
 {
-    const double loss = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
+    const double loss = report_run_epoch_loss(run), chance = report_run_last(run, "train/chance_loss");
     const struct config *config = run->config;
     if (!config || run->command != COMMAND_PRETRAIN || !isfinite(loss) || !isfinite(chance) ||
         run->epoch < config->warmup_epochs || config->temperature <= 0)

@@ -92,20 +92,30 @@ static int read_config(struct report_run *run, struct error *error)
     return run_state_config(run->path, &run->command, &run->config, error);
 }
 
-static int read_environment(struct report_run *run, struct error *error)
+static int read_json(struct report_run *run, const char *name, struct json *out, struct error *error)
 {
     char *text;
     size_t length;
     struct json_problem problem = {0};
-    int status = read_file(run, "environment.json", &text, &length, error);
+    int status = read_file(run, name, &text, &length, error);
     if (!status && text) {
-        status = json_read(&run->environment, text, length, false, &problem);
+        status = json_read(out, text, length, false, &problem);
         if (status == SIMCLR_CORRUPT)
-            error_set(error, status, "environment.json: is no JSON (%s at byte %zu)",
-                      problem.what ? problem.what : "damaged", problem.at);
+            error_set(error, status, "%s: is no JSON (%s at byte %zu)", name, problem.what ? problem.what : "damaged",
+                      problem.at);
     }
     memory_free(text);
     return status;
+}
+
+static int read_environment(struct report_run *run, struct error *error)
+{
+    return read_json(run, "environment.json", &run->environment, error);
+}
+
+static int read_result(struct report_run *run, struct error *error)
+{
+    return read_json(run, "result.json", &run->result, error);
 }
 
 /* What pretrain says where it begins: the last start counts. Names in such a line are none. */
@@ -284,8 +294,8 @@ static bool holds_run(const char *folder)
 
 static int read_run(struct report_run *run, struct error *error)
 {
-    static int (*const parts[])(struct report_run *, struct error *) = {read_config, read_environment, read_metrics,
-                                                                        read_log};
+    static int (*const parts[])(struct report_run *, struct error *) = {read_config, read_environment, read_result,
+                                                                        read_metrics, read_log};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         struct error reason = {0};
         int status = parts[i](run, &reason);
@@ -343,6 +353,7 @@ void report_run_close(struct report_run *run)
     config_destroy(&run->config);
     metrics_history_free(&run->metrics);
     json_free(&run->environment);
+    json_free(&run->result);
     notes_free(&run->said);
     notes_free(&run->unread);
     judged_free(&run->judged);
@@ -357,6 +368,21 @@ double report_run_last(const struct report_run *run, const char *name)
     for (size_t i = run->metrics.count; i > 0; i--) {
         const double *value = metrics_find(&run->metrics.rows[i - 1], name);
         if (value) return *value;
+    }
+    return NAN;
+}
+
+double report_run_epoch_loss(const struct report_run *run)
+{
+    double most = 0;
+    for (size_t i = 0; i < run->metrics.count; i++) {
+        const double *steps = metrics_find(&run->metrics.rows[i], "epoch/steps");
+        if (steps && *steps > most) most = *steps;
+    }
+    for (size_t i = run->metrics.count; i > 0; i--) {
+        const struct metrics_row *row = &run->metrics.rows[i - 1];
+        const double *loss = metrics_find(row, "epoch/loss"), *steps = metrics_find(row, "epoch/steps");
+        if (loss && (!steps || 2 * *steps >= most)) return *loss;
     }
     return NAN;
 }

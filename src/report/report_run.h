@@ -33,6 +33,7 @@ struct report_run {
     struct config *config; /* of config.yaml; NULL: none that can be read */
     struct metrics_history metrics;
     struct json environment; /* empty: none that can be read */
+    struct json result;      /* result.json of finetune and supervised; the same */
     struct notes said;       /* warnings and errors of train.log */
     int64_t held_out;        /* training images that choose the best checkpoint, as train.log has it; 0: not known */
     struct notes unread;     /* files that are damaged, each with the reason */
@@ -71,6 +72,9 @@ int report_runs_name(struct report_run *runs, size_t count, struct error *error)
 /* The last value of a scalar, and its highest of those that are shares, 0 to 1; NaN: there is none. */
 double report_run_last(const struct report_run *run, const char *name);
 double report_run_highest(const struct report_run *run, const char *name, double *epoch);
+/* The mean loss of the last epoch that has at least half as many steps as the longest: the few of a last one in part
+ * say little. NaN: there is none. */
+double report_run_epoch_loss(const struct report_run *run);
 /* How many lines of metrics have it. */
 size_t report_run_count(const struct report_run *run, const char *name);
 /* How sure a share of the held-out images is: Wilson's interval at 95 %. images 0: their number is not known, or no

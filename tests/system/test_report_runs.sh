@@ -154,6 +154,27 @@ labelled() { # labelled COMMAND SCALARS argument...: a finished run with these s
 }
 labelled finetune '"finetune/top1": 0.8125, "random/top1": 0.5, "finetune/loss": 0.25' --checkpoint run
 says finetune.html 'At the last step that was logged fine-tuning had 81.2 % of its batch right, the same from random weights 50.0 %. These are training images.'
+cat >finetune/result.json <<'JSON'
+{"protocol": "finetune", "finetuned": {"top1": {"value": 0.125, "low95": 0.0781, "high95": 0.196}, "images": 1200},
+ "random": {"top1": {"value": 0.1, "low95": 0.05, "high95": 0.15}, "images": 1200}}
+JSON
+report result.html finetune
+says result.html 'The fine-tuned network has 12.5 % [7.8, 19.6] of 1,200 test images right, the same from random weights 10.0 % [5.0, 15.0].'
+says_not result.html 'of its batch right'
+echo '{"finetuned": {"top1": {"value": 7, "low95": "a"}, "images": -1}, "random": 3}' >finetune/result.json
+report hostile.html finetune
+says hostile.html 'At the last step that was logged fine-tuning had 81.2 % of its batch right'
+echo '{"finetuned' >finetune/result.json
+report cut.html finetune
+says cut.html 'result.json: is no JSON'
+rm finetune/result.json
+
+# ---- the few steps of a last epoch in part are no mean to judge by
+cp -r run parted
+printf '{"step": %d, "epoch": %s, "wall_time": 1790000900, "epoch/loss": %s, "epoch/steps": %d, "train/chance_loss": 6.2}\n' \
+    9998 999.8 4.5 100 9999 999.9 6.19 2 >>parted/metrics.jsonl
+report parted.html parted
+says parted.html 'The loss is 4.500, the mean of the last epoch that ended, below chance (6.200)'
 labelled supervised '"supervised/top1": 0.75'
 says supervised.html 'fine-tuning had 10.0 % of its batch right, supervised training 75.0 %. These are training images.'
 mkdir none && cp run/environment.json none/ && report none.html none
