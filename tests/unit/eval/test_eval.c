@@ -1,5 +1,4 @@
-/* kNN, logistic regression and diagnostics against float64 reference values, and against facts that need no reference.
- */
+/* kNN, logistic regression and diagnostics: facts that need no reference (test_eval_reference.c has those that do). */
 #include "support/run.h"
 
 #include <math.h>
@@ -13,14 +12,8 @@
 #include "eval/knn.h"
 #include "eval/logistic.h"
 #include "eval/neighbours.h"
-#include "support/reference.h"
 
 static struct pool *pool;
-static struct reference file;
-static bool have_reference;
-
-/* Every backend that this machine can create; each test runs on all of them. */
-static const char *const backend_names[] = {"ref", "cpu"};
 
 static struct backend *open_backend(const char *name)
 {
@@ -28,57 +21,6 @@ static struct backend *open_backend(const char *name)
     struct error error = {0};
     if (backend_create(name, simd_machine(), pool, &backend, &error) != SIMCLR_OK) fail_msg("%s: %s", name, error.text);
     return backend;
-}
-
-static int32_t *read_labels(const char *name, int64_t *count)
-{
-    const struct reference_tensor tensor = reference_get(&file, "%s", name);
-    int32_t *labels = memory_array((size_t)tensor.count, sizeof *labels);
-    for (int64_t i = 0; i < tensor.count; i++) labels[i] = (int32_t)reference_number(tensor, i);
-    *count = tensor.count;
-    return labels;
-}
-
-static void knn_matches_reference(void **state)
-{
-    (void)state;
-    if (!have_reference) skip_reference("evaluation");
-    int64_t train_count, query_count;
-    int32_t *train_labels = read_labels("knn.train_labels", &train_count),
-            *query_labels = read_labels("knn.query_labels", &query_count);
-    double *votes = memory_array((size_t)query_count * 10, sizeof(double));
-    int32_t *predicted = memory_array((size_t)query_count, sizeof(int32_t));
-    for (size_t b = 0; b < sizeof backend_names / sizeof *backend_names; b++) {
-        struct backend *backend = open_backend(backend_names[b]);
-        for (int i = 0; i < 3; i++) {
-            const struct knn_args args = {
-                .train = reference_f32(reference_get(&file, "knn.train")),
-                .train_labels = train_labels,
-                .train_count = train_count,
-                .query = reference_f32(reference_get(&file, "knn.query")),
-                .query_count = query_count,
-                .dim = 64,
-                .classes = 10,
-                .k = (int)reference_number(reference_get(&file, "knn%d.k", i), 0),
-                .temperature = reference_number(reference_get(&file, "knn%d.tau", i), 0),
-                .votes = votes,
-                .predicted = predicted,
-            };
-            assert_int_equal(knn_classify(backend, &args, NULL), SIMCLR_OK);
-            const struct reference_tensor want = reference_get(&file, "knn%d.votes", i),
-                                          best = reference_get(&file, "knn%d.predicted", i);
-            for (int64_t j = 0; j < want.count; j++) {
-                const double value = reference_number(want, j);
-                assert_true(fabs(votes[j] - value) <= 1e-4 * fmax(1, fabs(value)));
-            }
-            for (int64_t j = 0; j < best.count; j++) assert_int_equal(predicted[j], (int32_t)reference_number(best, j));
-        }
-        backend_destroy(&backend);
-    }
-    memory_free(train_labels);
-    memory_free(query_labels);
-    memory_free(votes);
-    memory_free(predicted);
 }
 
 /* More rows than a tile, against a plain search; self left out; k larger than the set. */
@@ -253,43 +195,6 @@ static void knn_votes_at_the_lowest_temperature(void **state)
     backend_destroy(&backend);
 }
 
-static void logistic_matches_reference(void **state)
-{
-    (void)state;
-    if (!have_reference) skip_reference("evaluation");
-    int64_t rows;
-    int32_t *labels = read_labels("logistic.y", &rows);
-    for (size_t b = 0; b < sizeof backend_names / sizeof *backend_names; b++) {
-        struct backend *backend = open_backend(backend_names[b]);
-        for (int i = 0; i < 3; i++) {
-            double weight[5 * 20] = {0}, bias[5] = {0};
-            struct lbfgs_result result;
-            const struct logistic_args args = {
-                .x = reference_f32(reference_get(&file, "logistic.x")),
-                .labels = labels,
-                .rows = rows,
-                .dim = 20,
-                .classes = 5,
-                .max_iterations = 1000,
-                .l2 = reference_number(reference_get(&file, "logistic%d.l2", i), 0),
-            };
-            assert_int_equal(logistic_fit(backend, &args, weight, bias, &result, NULL), SIMCLR_OK);
-            const double want = reference_number(reference_get(&file, "logistic%d.objective", i), 0);
-            assert_true(fabs(result.objective - want) <= 1e-6 * fmax(1, want));
-            double difference = 0, norm = 0;
-            const struct reference_tensor optimum = reference_get(&file, "logistic%d.weight", i);
-            for (int j = 0; j < 100; j++) {
-                const double value = reference_number(optimum, j);
-                difference += (weight[j] - value) * (weight[j] - value);
-                norm += value * value;
-            }
-            assert_true(sqrt(difference / norm) < 1e-2); /* a flat optimum: the objective is the claim */
-        }
-        backend_destroy(&backend);
-    }
-    memory_free(labels);
-}
-
 /* Two Gaussian clouds per class are separable: the sweep must find a classifier that predicts them. */
 static void sweep_learns(void **state)
 {
@@ -411,19 +316,6 @@ static void sweep_never_takes_an_unchosen_penalty(void **state)
     assert_int_equal(sweep.held_out, 6);
     logistic_sweep_free(&sweep);
     backend_destroy(&backend);
-}
-
-static void diagnostics_match_reference(void **state)
-{
-    (void)state;
-    if (!have_reference) skip_reference("evaluation");
-    struct diagnostics got;
-    assert_int_equal(diagnostics_run(&got, reference_f32(reference_get(&file, "diagnostics.h")), 128, 64, NULL),
-                     SIMCLR_OK);
-    assert_true(fabs(got.alignment - reference_number(reference_get(&file, "diagnostics.alignment"), 0)) < 1e-4);
-    assert_true(fabs(got.uniformity - reference_number(reference_get(&file, "diagnostics.uniformity"), 0)) < 1e-4);
-    const double rank = reference_number(reference_get(&file, "diagnostics.rankme"), 0);
-    assert_true(fabs(got.rankme - rank) < 1e-4 * rank);
 }
 
 /* Known answers: identical rows are collapsed (rank 1, no spread); orthogonal rows have full rank. */
@@ -590,26 +482,21 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sweep_leaves_out_what_has_no_rows),
-        cmocka_unit_test(knn_matches_reference),
         cmocka_unit_test(knn_equals_plain_search),
         cmocka_unit_test(knn_refuses_bad_input),
         cmocka_unit_test(knn_has_no_answer_for_broken_rows),
         cmocka_unit_test(knn_names_no_class_without_a_vote),
         cmocka_unit_test(knn_votes_at_the_lowest_temperature),
-        cmocka_unit_test(logistic_matches_reference),
         cmocka_unit_test(sweep_learns),
         cmocka_unit_test(sweep_chooses_with_few_rows),
         cmocka_unit_test(sweep_never_takes_an_unchosen_penalty),
         cmocka_unit_test(knn_votes_from_lists),
         cmocka_unit_test(sweep_takes_a_grid_and_finds_a_temperature),
-        cmocka_unit_test(diagnostics_match_reference),
         cmocka_unit_test(diagnostics_know_the_extremes),
         cmocka_unit_test(wilson_interval),
     };
-    have_reference = reference_open(&file, "evaluation");
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
     const int failed = run_cases(tests, NULL, NULL);
     pool_destroy(&pool);
-    reference_close(&file);
     return failed;
 }

@@ -1,5 +1,5 @@
 /* Linear classifiers by SGD: PyTorch's steps in float64, and facts that need no reference. */
-#include "support/run.h"
+#include "ops/ops.h"
 
 #include <math.h>
 #include <string.h>
@@ -275,5 +275,6 @@ int main(void)
         cmocka_unit_test(learns_what_can_be_told_apart),
         cmocka_unit_test(impossible_settings_are_refused),
     };
+    ops_report_variants();
     return run_cases(tests, NULL, NULL);
 }
