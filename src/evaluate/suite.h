@@ -84,6 +84,15 @@ int suite_run(struct session *session, struct error *error);
 /* The rows' functions: suite_knn.c, suite_linear.c, suite_linear_sgd.c, suite_fewshot.c, suite_groups.c,
  * suite_quality.c, suite_multilabel.c. */
 int suite_knn(const struct suite_task *task, struct error *error);
+/* How it chooses k and temperature: `queries` training rows, up to 10,000 and drawn by the seed, are classified by all
+ * the others, `right` of them rightly. Of equally good ones the smaller k, then the lower temperature. The test part
+ * is not looked at. */
+struct knn_choice {
+    int k;              /* as in the list of those that are tried, though there may be fewer rows */
+    double temperature; /* INFINITY: equal votes */
+    int64_t queries, right;
+};
+int suite_knn_choose(struct knn_choice *best, const struct suite_task *task, struct error *error);
 int suite_linear(const struct suite_task *task, struct error *error);
 int suite_linear_sgd(const struct suite_task *task, struct error *error);
 int suite_fewshot(const struct suite_task *task, struct error *error);

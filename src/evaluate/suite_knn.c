@@ -51,12 +51,6 @@ static struct knn_args votes_of(const struct suite_task *task, int64_t queries, 
 
 /* ---- the choice ------------------------------------------------------------------------------------------------ */
 
-struct choice {
-    int k;
-    double temperature;
-    int64_t queries;
-};
-
 /* Of a list that was searched with one neighbour more, the query itself goes; where it is not there (rows that equal it
  * came first), the last does. */
 static void leave_out_self(struct neighbourhood *found, const uint32_t *order)
@@ -71,15 +65,14 @@ static void leave_out_self(struct neighbourhood *found, const uint32_t *order)
 }
 
 /* Of equally good ones the smaller k, then the lower temperature. */
-static int sweep(struct choice *best, const struct suite_task *task, const struct neighbourhood *found,
+static int sweep(struct knn_choice *best, const struct suite_task *task, const struct neighbourhood *found,
                  const uint32_t *order, struct error *error)
 {
     int32_t *predicted = memory_array((size_t)found->queries, sizeof *predicted);
-    int64_t most = -1;
     int status =
         predicted ? SIMCLR_OK : error_no_memory(error, "kNN results", (size_t)found->queries * sizeof(int32_t));
     for (int i = 0; i < KS; i++) {
-        if (i > 0 && sweep_k[i] > found->k - 1) break; /* as many vote as with the one before */
+        if (i > 0 && sweep_k[i - 1] >= found->k - 1) break; /* as many vote as with the one before */
         for (int t = 0; !status && t < TEMPERATURES; t++) {
             struct knn_args args = votes_of(task, found->queries, sweep_k[i], sweep_temperature[t]);
             args.predicted = predicted;
@@ -87,8 +80,8 @@ static int sweep(struct choice *best, const struct suite_task *task, const struc
             int64_t right = 0;
             for (int64_t q = 0; !status && q < found->queries; q++)
                 right += predicted[q] == task->train->labels[order[q]];
-            if (status || right <= most) continue;
-            most = right;
+            if (status || right <= best->right) continue;
+            best->right = right;
             best->k = sweep_k[i];
             best->temperature = sweep_temperature[t];
         }
@@ -97,14 +90,13 @@ static int sweep(struct choice *best, const struct suite_task *task, const struc
     return status;
 }
 
-/* Each of up to 10,000 training rows is classified by all the others. */
-static int choose(struct choice *best, const struct suite_task *task, struct error *error)
+int suite_knn_choose(struct knn_choice *best, const struct suite_task *task, struct error *error)
 {
     const struct features *train = task->train;
     const size_t dim = (size_t)train->dim;
     struct neighbourhood found = {0};
     uint32_t *order = NULL;
-    *best = (struct choice){.queries = train->count < QUERIES ? train->count : QUERIES};
+    *best = (struct knn_choice){.queries = train->count < QUERIES ? train->count : QUERIES, .right = -1};
     int status = sampler_sample(task->seed, (uint32_t)train->count, &order, error);
     float *query = memory_array((size_t)best->queries * dim, sizeof *query);
     if (!status && !query)
@@ -122,7 +114,7 @@ static int choose(struct choice *best, const struct suite_task *task, struct err
 
 /* ---- the figures ----------------------------------------------------------------------------------------------- */
 
-static int add(const struct suite_task *task, const struct neighbourhood *found, const struct choice *choice,
+static int add(const struct suite_task *task, const struct neighbourhood *found, const struct knn_choice *choice,
                const struct figure *like, struct error *error)
 {
     const struct features *test = task->test;
@@ -148,13 +140,13 @@ static int add_usual(const struct suite_task *task, const struct neighbourhood *
     struct figure like = {.labelled = task->train->count};
     format_write(like.setting, sizeof like.setting, "k %d, temperature %g", k, temperature);
     if (k > found->k) snprintf(like.detail, sizeof like.detail, "all %d training images vote", found->k);
-    return add(task, found, &(struct choice){k, temperature, 0}, &like, error);
+    return add(task, found, &(struct knn_choice){.k = k, .temperature = temperature}, &like, error);
 }
 
 int suite_knn(const struct suite_task *task, struct error *error)
 {
     struct neighbourhood found;
-    struct choice choice;
+    struct knn_choice choice;
     int status = find(&found, task, task->test->values, task->test->count, MOST, error);
     const bool again = task->run == 0 || task->source == SOURCE_UNTRAINED; /* other weights */
     if (!status && again) status = add_usual(task, &found, 200, 0.1, error);
@@ -163,7 +155,7 @@ int suite_knn(const struct suite_task *task, struct error *error)
     const bool chooses = again || task->train->count > QUERIES;
     if (!status && task->train->count > 1 && chooses) {
         struct figure like = {.setting = "chosen", .labelled = task->train->count};
-        status = choose(&choice, task, error);
+        status = suite_knn_choose(&choice, task, error);
         if (!status && isinf(choice.temperature))
             snprintf(like.detail, sizeof like.detail, "k %d, equal votes, by leaving out each of %lld", choice.k,
                      (long long)choice.queries);
