@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "evaluate/suite.h"
 
-/* Both parts have `dim` features and labels from 0 to classes - 1. */
+/* Both parts have `dim` features and labels from 0 to classes - 1. Rows are called train/0, test/0 and so on. */
 struct suite_tables {
     const float *values[PART_COUNT]; /* [rows][dim] */
     const int32_t *labels[PART_COUNT];
@@ -23,7 +23,14 @@ struct suite_fixture {
     struct evaluation evaluation;
     struct features features[PART_COUNT];
     struct suite suite;
+    struct text log; /* all that was logged */
 };
+
+static inline void suite_fixture_log(void *cookie, enum log_level level, const char *line)
+{
+    (void)level;
+    text_add(&((struct suite_fixture *)cookie)->log, "%s\n", line);
+}
 
 static inline void suite_fixture_table(struct suite_fixture *fixture, const struct suite_tables *tables, int part)
 {
@@ -35,7 +42,7 @@ static inline void suite_fixture_table(struct suite_fixture *fixture, const stru
         assert_int_equal(catalog_add_class(&table->catalog, name, NULL), SIMCLR_OK);
     }
     for (int64_t i = 0; i < tables->rows[part]; i++) {
-        snprintf(name, sizeof name, "%lld", (long long)i);
+        snprintf(name, sizeof name, "%s/%lld", part == PART_TRAIN ? "train" : "test", (long long)i);
         assert_int_equal(catalog_add(&table->catalog, name, tables->labels[part][i], NULL), SIMCLR_OK);
     }
     table->values = memory_array(values, sizeof *table->values);
@@ -51,8 +58,8 @@ static inline void suite_fixture_open(struct suite_fixture *fixture, const struc
     struct error error = {0};
     *fixture = (struct suite_fixture){0};
     assert_int_equal(config_create(&fixture->config, COMMAND_EVALUATE, &error), SIMCLR_OK);
-    assert_int_equal(config_set(fixture->config, "threads", "2", 2, &error), SIMCLR_OK);
-    fixture->session = (struct session){.config = fixture->config};
+    assert_int_equal(config_set(fixture->config, "threads", "1", 2, &error), SIMCLR_OK);
+    fixture->session = (struct session){.config = fixture->config, .log = {suite_fixture_log, fixture}};
     if (session_start(&fixture->session, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     fixture->evaluation.session = &fixture->session;
     for (int part = 0; part < PART_COUNT; part++) suite_fixture_table(fixture, tables, part);
@@ -102,6 +109,7 @@ static inline void suite_fixture_close(struct suite_fixture *fixture)
     evaluation_close(&fixture->evaluation);
     session_stop(&fixture->session);
     config_destroy(&fixture->config);
+    text_free(&fixture->log);
 }
 
 #endif
