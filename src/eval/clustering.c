@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -219,15 +220,24 @@ static double pairs_drawn(const struct drawn *groups, int count)
     return sum;
 }
 
+/* Of a table as large as these partitions need: to clear one of GROUPS x GROUPS takes longer than to fill it. */
+static int resampled_size(const struct clustering_args *args)
+{
+    const int size = args->clusters > args->classes ? args->clusters : args->classes;
+    return size <= CLUSTERING_RESAMPLED_GROUPS ? size : 0;
+}
+
 double clustering_resampled_nmi(void *context, const uint32_t *times, int64_t count)
 {
     enum { GROUPS = CLUSTERING_RESAMPLED_GROUPS };
     const struct clustering_args *args = context;
-    int64_t counts[GROUPS * GROUPS] = {0}, clusters[GROUPS] = {0}, classes[GROUPS] = {0};
-    struct table table = {.counts = counts, .clusters = clusters, .classes = classes, .size = GROUPS};
-    if (args->clusters > GROUPS || args->classes > GROUPS) return NAN;
+    const int size = resampled_size(args);
+    int64_t counts[GROUPS * GROUPS], clusters[GROUPS] = {0}, classes[GROUPS] = {0};
+    struct table table = {.counts = counts, .clusters = clusters, .classes = classes, .size = size};
+    if (size == 0) return NAN;
+    memset(counts, 0, (size_t)size * (size_t)size * sizeof *counts);
     for (int64_t i = 0; i < count; i++) {
-        counts[args->cluster[i] * GROUPS + args->label[i]] += times[i];
+        counts[args->cluster[i] * size + args->label[i]] += times[i];
         clusters[args->cluster[i]] += times[i];
         classes[args->label[i]] += times[i];
         table.rows += times[i];
@@ -239,14 +249,16 @@ double clustering_resampled_ari(void *context, const uint32_t *times, int64_t co
 {
     enum { GROUPS = CLUSTERING_RESAMPLED_GROUPS };
     const struct clustering_args *args = context;
-    struct drawn together[GROUPS * GROUPS] = {{0}}, clusters[GROUPS] = {{0}}, classes[GROUPS] = {{0}}, all = {0};
-    if (args->clusters > GROUPS || args->classes > GROUPS) return NAN;
+    const int size = resampled_size(args);
+    struct drawn together[GROUPS * GROUPS], clusters[GROUPS] = {{0}}, classes[GROUPS] = {{0}}, all = {0};
+    if (size == 0) return NAN;
+    for (int i = 0; i < size * size; i++) together[i] = (struct drawn){0};
     for (int64_t i = 0; i < count; i++) {
-        draw(&together[args->cluster[i] * GROUPS + args->label[i]], times[i]);
+        draw(&together[args->cluster[i] * size + args->label[i]], times[i]);
         draw(&clusters[args->cluster[i]], times[i]);
         draw(&classes[args->label[i]], times[i]);
         draw(&all, times[i]);
     }
-    return adjusted_rand_of(pairs_drawn(together, GROUPS * GROUPS), pairs_drawn(clusters, GROUPS),
-                            pairs_drawn(classes, GROUPS), pairs_drawn(&all, 1));
+    return adjusted_rand_of(pairs_drawn(together, size * size), pairs_drawn(clusters, size), pairs_drawn(classes, size),
+                            pairs_drawn(&all, 1));
 }

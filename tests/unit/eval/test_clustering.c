@@ -127,6 +127,9 @@ static void resamples_are_tables(void **state)
     assert_int_equal(clustering_compare(&want, NULL, &drawn, NULL), SIMCLR_OK);
     assert_close(nmi, want.nmi);
     assert_true(ari < want.ari - 1e-3); /* without the pairs of a row and its copy */
+    struct clustering_args turned = {.cluster = label, .label = cluster, .rows = ROWS, .clusters = 3, .classes = 4};
+    assert_close(clustering_resampled_nmi(&turned, times, ROWS), nmi); /* neither side comes first */
+    assert_close(clustering_resampled_ari(&turned, times, ROWS), ari);
     for (int i = 0; i < ROWS; i++) times[i] = i < ROWS / 2;
     args.rows = ROWS / 2;
     assert_int_equal(clustering_compare(&want, NULL, &args, NULL), SIMCLR_OK);
