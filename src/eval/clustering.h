@@ -30,7 +30,7 @@ int clustering_compare(struct clustering *out, int32_t *match, const struct clus
  * clustering_args, all labels 0 or more). NaN for more groups on a side than this: their table has no room on the
  * stack. A row that was drawn twice makes no pair with itself for ari: such pairs are always together, and would put
  * the ari of chance above 0. nmi is above 0 by chance, and a resample's once more: its interval is the basic
- * bootstrap's, of CLUSTERING_ROWS rows or more for each pair of groups. */
+ * bootstrap's of log(1 - nmi), of CLUSTERING_ROWS rows or more for each pair of groups. */
 enum { CLUSTERING_ROWS = 10 };
 enum { CLUSTERING_RESAMPLED_GROUPS = 64 };
 double clustering_resampled_nmi(void *context, const uint32_t *times, int64_t count);

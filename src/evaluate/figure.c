@@ -212,12 +212,14 @@ static int bootstrap_images(struct interval *out, struct counted *counted, struc
 }
 
 /* The basic bootstrap (Davison & Hinkley 1997, section 5.2), of a figure from 0 to 1. A resample is above the figure as
- * the figure is above the truth. The interval holds the figure. */
+ * the figure is above the truth, on the scale of log(1 - figure): near 0 that is a difference, near 1 what is missing
+ * is off by a factor. The interval holds the figure. Its low end is 0 where one resample in forty misses nothing. */
 static struct interval reflected(const struct interval *percentiles, double value)
 {
+    const double missing = 1 - value, least = fmax(0, 1 - percentiles->high), most = 1 - percentiles->low;
     if (isnan(percentiles->low)) return unknown;
-    return (struct interval){fmin(value, fmax(0, 2 * value - percentiles->high)),
-                             fmax(value, fmin(1, 2 * value - percentiles->low))};
+    return (struct interval){least > 0 ? fmin(value, fmax(0, 1 - missing * missing / least)) : 0,
+                             fmax(value, 1 - missing * missing / most)};
 }
 
 static int find_interval(struct figure *figure, struct pool *pool, const struct figure_images *images,

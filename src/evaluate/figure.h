@@ -60,7 +60,7 @@ struct figure {
     enum figure_kind kind;
     double value;                 /* under the seed of --seed */
     statistics_metric *resampled; /* of FIGURE_NUMBER: the figure of a resample of `images` images; NULL: not known */
-    bool basic;                   /* of `resampled`: the basic bootstrap, for a figure that chance puts too high */
+    bool basic;                   /* of `resampled`: the basic bootstrap of log(1 - value): chance puts it too high */
     void *context;                /* of it; the figure's own (memory_free) */
     double *per_image;            /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */
     int64_t images;               /* how many count */

@@ -14,7 +14,7 @@ enum { LEAKS_NAMED = 1000 };
 static const char *method_of(const struct figure *figure)
 {
     if (figure->method) return figure->method;
-    if (figure->basic) return "basic bootstrap";
+    if (figure->basic) return "basic bootstrap of log(1 - value)";
     return figure->kind == FIGURE_SHARE ? "Wilson" : "percentile bootstrap";
 }
 

@@ -147,6 +147,7 @@ struct population {
     int rows;
     double (*confidence)(double u);
     double (*accuracy)(double confidence);
+    bool wide; /* its interval is wider than it need be */
 };
 
 static double of_wide(double u)
@@ -258,32 +259,34 @@ static struct calibration repetition(const struct population *population, uint32
     return got;
 }
 
-/* In 200 synthetic repetitions the 95 % interval of the ece holds the truth in 90 % and more, and has it above itself
- * in at most 5 %. It is narrow. */
+/* In 200 synthetic repetitions the 95 % interval of the ece holds the truth in 90 to 99 %, and has it above itself in
+ * at most 5 %. It is narrow. Where it cannot know how differences are spread over the bins, or what few wrong rows
+ * show, it is wider than it need be and holds the truth in 98 % and more (docs/evaluation.md has how often, measured).
+ */
 static void intervals_hold_the_true_ece(void **state)
 {
     (void)state;
     enum { REPETITIONS = 200 };
     static const struct population populations[] = {
-        {"right", 2000, of_wide, as_said},
-        {"a tenth too sure", 2000, of_wide, tenth_less},
-        {"too sure in a part", 2000, of_wide, part_less},
-        {"of both signs", 2000, of_wide, both_signs},
-        {"0.9, right in 0.8", 1000, of_nine_tenths, tenth_less},
-        {"0.9, right in 0.88", 1000, of_nine_tenths, little_less},
-        {"1, right in 0.995", 1000, of_one, hardly_less},
-        {"1, right in 0.98", 1000, of_one, little_less},
-        {"half at 1, right in 0.02 less", 1000, of_half_one, little_less},
-        {"0.988, right", 1000, of_near_one, as_said},
-        {"0.988, twice the errors", 1000, of_near_one, twice_the_errors},
-        {"0.988, half the errors", 1000, of_near_one, half_the_errors},
-        {"0.995, right", 1000, of_nearest_one, as_said},
-        {"0.995, twice the errors", 1000, of_nearest_one, twice_the_errors},
-        {"0.995, half the errors", 1000, of_nearest_one, half_the_errors},
+        {"right", 2000, of_wide, as_said, false},
+        {"a tenth too sure", 2000, of_wide, tenth_less, false},
+        {"too sure in a part", 2000, of_wide, part_less, false},
+        {"of both signs", 2000, of_wide, both_signs, true},
+        {"0.9, right in 0.8", 1000, of_nine_tenths, tenth_less, false},
+        {"0.9, right in 0.88", 1000, of_nine_tenths, little_less, false},
+        {"1, right in 0.995", 1000, of_one, hardly_less, true},
+        {"1, right in 0.98", 1000, of_one, little_less, false},
+        {"half at 1, right in 0.02 less", 1000, of_half_one, little_less, true},
+        {"0.988, right", 1000, of_near_one, as_said, true},
+        {"0.988, twice the errors", 1000, of_near_one, twice_the_errors, true},
+        {"0.988, half the errors", 1000, of_near_one, half_the_errors, true},
+        {"0.995, right", 1000, of_nearest_one, as_said, true},
+        {"0.995, twice the errors", 1000, of_nearest_one, twice_the_errors, false},
+        {"0.995, half the errors", 1000, of_nearest_one, half_the_errors, true},
     };
     enum { COUNT = sizeof populations / sizeof *populations };
-    int wide = 0; /* held, of the first four */
     for (int p = 0; p < COUNT; p++) {
+        const int least = populations[p].wide ? 98 : 90, most = populations[p].wide ? 100 : 99;
         const double truth = true_ece(&populations[p]);
         int held = 0, above = 0;
         for (int r = 0; r < REPETITIONS; r++) {
@@ -294,12 +297,10 @@ static void intervals_hold_the_true_ece(void **state)
             held += interval.low <= truth && truth <= interval.high;
             above += truth > interval.high;
         }
-        if (held < REPETITIONS * 90 / 100 || above > REPETITIONS * 5 / 100)
+        if (held < REPETITIONS * least / 100 || held > REPETITIONS * most / 100 || above > REPETITIONS * 5 / 100)
             fail_msg("%s: %d of %d intervals hold %g, %d are below it", populations[p].name, held, REPETITIONS, truth,
                      above);
-        wide += p < 4 ? held : 0;
     }
-    if (wide > 4 * REPETITIONS * 99 / 100) fail_msg("%d intervals of %d hold the truth", wide, 4 * REPETITIONS);
 }
 
 /* Bins of few rows have none. */

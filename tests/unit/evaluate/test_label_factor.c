@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/rng.h"
 #include "base/text.h"
 #include "evaluate/suite_report.h"
 
@@ -125,13 +126,80 @@ static void bounds_have_no_mean(void **state)
     assert_false(factors_find(&factors, &curves.suite));
 }
 
+/* ---- how often the interval holds the truth ---- */
+
+enum { MOST_RUNS = 10 };
+
+struct truth {
+    double ours[SHARES], supervised[SHARES];
+};
+
+/* The factor of accuracies without noise. */
+static double true_factor(const struct truth *truth)
+{
+    struct label_curve ours = {SHARES, {500, 5000, 50000}, {0}}, supervised = ours;
+    struct label_factor factor;
+    for (int share = 0; share < SHARES; share++) {
+        ours.accuracy[share] = truth->ours[share];
+        supervised.accuracy[share] = truth->supervised[share];
+    }
+    assert_true(label_factor_find(&factor, &ours, &supervised) && factor.bound == 0);
+    return factor.factor;
+}
+
+/* Of accuracies that every run sees with a noise of its own. */
+static void sample_factors(struct factors *out, const struct truth *truth, double noise, int runs, struct rng *rng)
+{
+    static const char *const names[] = {"finetune-1%", "finetune-10%", "finetune-100%"};
+    struct figure figures[2 * SHARES];
+    double seen[2 * SHARES][MOST_RUNS];
+    for (int f = 0; f < 2 * SHARES; f++) {
+        const int share = f % SHARES;
+        for (int run = 0; run < runs; run++)
+            seen[f][run] = (f < SHARES ? truth->ours : truth->supervised)[share] + noise * rng_normal(rng);
+        figures[f] = (struct figure){.protocol = f < SHARES ? names[share] : "supervised",
+                                     .metric = METRIC_TOP1,
+                                     .source = f < SHARES ? SOURCE_TRAINED : SOURCE_UNTRAINED,
+                                     .value = seen[f][0],
+                                     .labelled = (int64_t)(500 * pow(10, share)),
+                                     .runs = seen[f],
+                                     .run_count = runs};
+    }
+    const struct suite suite = {.runs = runs, .figures = {.item = figures, .count = 2 * SHARES}};
+    assert_true(factors_find(out, &suite));
+}
+
+/* In 1,000 synthetic repetitions the 95 % interval of the label factor holds the truth in 90 to 99 %: with 3 runs and
+ * with 10, of a fine-tuned encoder that needs fewer labels, and of one that needs more. */
+static void intervals_hold_the_true_factor(void **state)
+{
+    (void)state;
+    enum { REPETITIONS = 1000 };
+    static const struct truth truths[] = {{{0.60, 0.75, 0.82}, {0.25, 0.55, 0.78}},
+                                          {{0.85, 0.90, 0.93}, {0.30, 0.70, 0.94}}};
+    static const double noise[] = {0.01, 0.005};
+    for (uint32_t t = 0; t < 2; t++)
+        for (int runs = 3; runs <= MOST_RUNS; runs += 7) {
+            const double factor = true_factor(&truths[t]);
+            int held = 0;
+            for (uint32_t r = 0; r < REPETITIONS; r++) {
+                struct rng rng = rng_open(82, RNG_TEST, t, r, (uint32_t)runs);
+                struct factors got;
+                sample_factors(&got, &truths[t], noise[t], runs, &rng);
+                assert_true(got.interval.low < got.mean && got.mean < got.interval.high);
+                held += got.interval.low <= factor && factor <= got.interval.high;
+            }
+            if (held < REPETITIONS * 90 / 100 || held > REPETITIONS * 99 / 100)
+                fail_msg("%d runs: %d of %d intervals hold %g", runs, held, REPETITIONS, factor);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(factors_are_interpolated),
-        cmocka_unit_test(curves_may_fall),
-        cmocka_unit_test(runs_have_a_geometric_mean),
-        cmocka_unit_test(bounds_have_no_mean),
+        cmocka_unit_test(factors_are_interpolated),       cmocka_unit_test(curves_may_fall),
+        cmocka_unit_test(runs_have_a_geometric_mean),     cmocka_unit_test(bounds_have_no_mean),
+        cmocka_unit_test(intervals_hold_the_true_factor),
     };
     return run_cases(tests, NULL, NULL);
 }
