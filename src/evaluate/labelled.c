@@ -58,6 +58,13 @@ static int warn_of_classes(const struct evaluation *evaluation, const struct lab
     return SIMCLR_OK;
 }
 
+int labelled_say(const struct evaluation *evaluation, const struct labelled *run, const char *labels,
+                 struct error *error)
+{
+    label_share_say_few(evaluation->train, labels, &evaluation->session->log);
+    return warn_of_classes(evaluation, run, error);
+}
+
 int labelled_open_training_images(struct evaluation *evaluation, const struct labelled *run, struct error *error)
 {
     const struct session *session = evaluation->session;
@@ -104,9 +111,7 @@ int labelled_open_images(struct evaluation *evaluation, struct labelled *run, st
     status = leave_out_unlabelled(evaluation, error);
     if (status) return status;
     status = label_share_choose(train, config->labels, (uint64_t)config->seed, &run->subset, &run->subset_count, error);
-    if (status) return status;
-    label_share_say_few(train, config->labels, &session->log);
-    return warn_of_classes(evaluation, run, error);
+    return status ? status : labelled_say(evaluation, run, config->labels, error);
 }
 
 /* ---- classes that no labelled image has -------------------------------------------------------------------------- */
@@ -154,8 +159,7 @@ static int open_classifier(struct classifier *out, const struct evaluation *eval
     return status;
 }
 
-/* ---- logits --------------------------------------------------------------------------------------------------------
- */
+/* ---- logits ----------------------------------------------------------------------------------------------------- */
 
 /* Features of a set, or of a part of it, by what the classifier of run->model stands on. */
 static int extract(const struct evaluation *evaluation, const struct labelled *run, struct features_request request,

@@ -27,6 +27,9 @@ int labelled_open_training_images(struct evaluation *evaluation, const struct la
 /* The test images of evaluation->train, which is open, and the training images whose labels --labels lends. The log
  * says how many these are. SIMCLR_DATA: there is nothing to test on or to tell apart; errors of label_share_choose. */
 int labelled_open_images(struct evaluation *evaluation, struct labelled *run, struct error *error);
+/* Says which classes have fewer images than `labels` asks for, and which have none among run->subset. */
+int labelled_say(const struct evaluation *evaluation, const struct labelled *run, const char *labels,
+                 struct error *error);
 double labelled_share(const struct evaluation *evaluation, const struct labelled *run); /* of the training images */
 
 /* Of run->model, which is new: a class that no labelled image has gets a bias so low that its probability is 0 and its

@@ -147,13 +147,11 @@ int suite_finetune_labels(const struct suite_task *task, struct error *error)
 
 static int check_labels(const struct suite *suite, const char *labels, struct error *error)
 {
-    uint32_t *subset, count;
-    const int status = label_share_choose(suite->evaluation->train, labels,
-                                          (uint64_t)suite->evaluation->session->config->seed, &subset, &count, error);
-    if (status) return status;
-    label_share_say_few(suite->evaluation->train, labels, &suite->evaluation->session->log);
-    memory_free(subset);
-    return SIMCLR_OK;
+    struct labelled run = {.folder = {.lock = -1}};
+    int status = choose_labels(suite->evaluation, labels, &run, error);
+    if (!status) status = labelled_say(suite->evaluation, &run, labels, error);
+    memory_free(run.subset);
+    return status;
 }
 
 static int check_cut(const struct suite *suite, struct error *error)

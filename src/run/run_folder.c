@@ -134,13 +134,12 @@ static void write_log(void *cookie, enum log_level level, const char *line)
     pthread_mutex_unlock(&folder->held.mutex);
 }
 
-/* With `start`: the run begins from step 0. */
-static void release_held(struct run_folder *folder, bool start)
+/* What was held back goes to train.log, or nowhere. Lines go to train.log from here on. */
+static void end_holding(struct run_folder *folder, bool keep)
 {
     if (folder->held.file == NULL) return;
     pthread_mutex_lock(&folder->held.mutex);
-    if (start) write_line(folder->log_file, LOG_INFO, RUN_FOLDER_BEGINS);
-    if (fclose(folder->held.file) == 0) {
+    if (fclose(folder->held.file) == 0 && keep) {
         fwrite(folder->held.text, 1, folder->held.length, folder->log_file);
         fflush(folder->log_file);
     }
@@ -148,15 +147,6 @@ static void release_held(struct run_folder *folder, bool start)
     free(folder->held.text);
     folder->held.text = NULL;
     pthread_mutex_unlock(&folder->held.mutex);
-}
-
-static void drop_held(struct run_folder *folder)
-{
-    if (folder->held.file == NULL) return;
-    fclose(folder->held.file);
-    free(folder->held.text);
-    folder->held.file = NULL;
-    folder->held.text = NULL;
 }
 
 void run_folder_note(struct run_folder *folder, enum log_level level, const char *text)
@@ -213,10 +203,7 @@ void run_folder_clear(const struct run_folder *folder)
 void run_folder_close(struct run_folder *folder)
 {
     metrics_close(&folder->metrics);
-    if (folder->held.of_another)
-        drop_held(folder);
-    else
-        release_held(folder, false);
+    end_holding(folder, !folder->held.of_another);
     if (folder->log_file != NULL) fclose(folder->log_file);
     file_unlock(&folder->lock);
     memory_free(folder->path);
@@ -253,8 +240,10 @@ int run_folder_start(struct run_folder *folder, const struct session *session, c
     memory_free(path);
     if (status == SIMCLR_OK)
         status = metrics_open(&folder->metrics, folder->path, folder->phase, step, session->config->tensorboard, error);
-    if (status == SIMCLR_OK) release_held(folder, step == 0 && folder->phase == NULL);
-    return status;
+    if (status != SIMCLR_OK) return status;
+    if (step == 0 && folder->phase == NULL) write_line(folder->log_file, LOG_INFO, RUN_FOLDER_BEGINS);
+    end_holding(folder, true);
+    return SIMCLR_OK;
 }
 
 /* ---- checkpoints ---- */

@@ -400,6 +400,9 @@ for source, key in (("trained", "finetuned"), ("untrained", "random")):
 PY
     done
 done
+head -n 2 list.txt >two.txt
+check 0 'finetune-labels' 'evaluate: [89] of 10 classes have no image among the labelled ones' "$simclr" evaluate "$checkpoint" "${synthetic[@]}" \
+    --protocols finetune-labels --labels two.txt --label-epochs 1 --no-controls --out two
 check 0 'supervised' '' "$simclr" evaluate run "${synthetic[@]}" --protocols supervised --label-epochs 1 --training-views simclr --out labels-views
 grep -q "1 epochs, SimCLR's views" labels-views/evaluation.json || fail "SimCLR's views are not named"
 for share in 1 10 100; do

@@ -3,13 +3,9 @@
 # running, a killed, an unlabelled, a broken run and one of 1,000 classes have a page that says so; two runs stand beside
 # each other.
 source "$(dirname "$0")/check.sh"
+source "$(dirname "$0")/pages.sh"
 
-made() { "$simclr" pretrain --data set/ --out run --epochs 20 --batch 256 --temperature 0.5 --learning-rate 1 --image-size 32 --width 1/4 --warmup-epochs 2 "${configured[@]}" --print-config 2>/dev/null |
-             python3 "$tests/made_run.py" "$@"; }
-configured=()
 page() { true_that "$1 is a page" python3 "$tests/check_page.py" "$1" >err; [ ! -s err ] || cat err; }
-says() { holds "$1" "$2"; }
-says_not() { checks=$((checks + 1)); ! grep -qF -- "$2" "$1" || fail "$1 has: $2"; }
 
 # ---- the numbers
 made run

@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # What the page of `simclr report` says of evaluations: of which encoder they are, on which test set, and what to do next.
 source "$(dirname "$0")/check.sh"
+source "$(dirname "$0")/pages.sh"
 
-says() { holds "$1" "$2"; }
-says_not() { checks=$((checks + 1)); ! grep -qF -- "$2" "$1" || fail "$1 has: $2"; }
-# report PAGE argument...: the page, which must be a valid one.
-report() {
-    local page=$1
-    shift
-    check 0 '' '' "$simclr" report "$@" --out "$page"
-    true_that "$page is a page" python3 "$tests/check_page.py" "$page" >python.out
-}
 train() { check 0 '' '' "$simclr" pretrain --data photos --out "$@" --width 1/8 --image-size 16 --batch 8 --diagnostics-images 0 --knn-every 1 --quiet; }
 judge() { check 0 '' '' "$simclr" evaluate "$1" --data photos --protocols knn --out "$2" --quiet; }
 python3 "$tests/pictures.py" photos/train red:200,40,40:12 blue:40,40,200:12

@@ -2,19 +2,8 @@
 # The page of `simclr report` about runs of every kind: what they are called, how far they came, and what is said of those
 # that have no images, no training or no accuracy.
 source "$(dirname "$0")/check.sh"
+source "$(dirname "$0")/pages.sh"
 
-made() { "$simclr" pretrain --data set/ --out run --epochs 20 --batch 256 --temperature 0.5 --learning-rate 1 --image-size 32 --width 1/4 --warmup-epochs 2 "${configured[@]}" --print-config 2>/dev/null |
-             python3 "$tests/made_run.py" "$@"; }
-configured=()
-says() { holds "$1" "$2"; }
-says_not() { checks=$((checks + 1)); ! grep -qF -- "$2" "$1" || fail "$1 has: $2"; }
-# report PAGE argument...: the page, which must be a valid one.
-report() {
-    local page=$1
-    shift
-    check 0 '' '' "$simclr" report "$@" --out "$page"
-    true_that "$page is a page" python3 "$tests/check_page.py" "$page" >err
-}
 made run
 report run.html run
 
