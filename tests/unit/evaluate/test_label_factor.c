@@ -38,6 +38,32 @@ static void curves_may_fall(void **state)
     assert_true(factor.accuracy == 0.6 && fabs(factor.factor - 10) < 1e-9 && factor.bound == 0);
 }
 
+/* The labels of --labels are judged last, and have their place on the curve by their number. As many labels as a share
+ * has are no second point of it. */
+static void labels_of_any_number_take_their_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *protocol;
+        int64_t labelled;
+        double value;
+    } rows[] = {{"finetune-1%", 10, 0.2},   {"finetune-100%", 1000, 0.8}, {"finetune-labels", 100, 0.6},
+                {"finetune-labels", 10, 1}, {"supervised", 10, 0.1},      {"supervised", 100, 0.3},
+                {"supervised", 1000, 0.6}};
+    enum { ROWS = sizeof rows / sizeof *rows };
+    struct figure figures[ROWS];
+    for (int f = 0; f < ROWS; f++)
+        figures[f] = (struct figure){.protocol = rows[f].protocol,
+                                     .metric = METRIC_TOP1,
+                                     .source = f < 4 ? SOURCE_TRAINED : SOURCE_UNTRAINED,
+                                     .value = rows[f].value,
+                                     .labelled = rows[f].labelled};
+    const struct suite suite = {.runs = 1, .figures = {.item = figures, .count = ROWS}};
+    struct factors factors;
+    assert_true(factors_find(&factors, &suite));
+    assert_true(fabs(factors.run[0].accuracy - 0.6) < 1e-12 && fabs(factors.run[0].factor - 10) < 1e-9);
+}
+
 /* ---- over runs ---- */
 
 enum { RUNS = 3, SHARES = 3 };
@@ -197,8 +223,11 @@ static void intervals_hold_the_true_factor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(factors_are_interpolated),       cmocka_unit_test(curves_may_fall),
-        cmocka_unit_test(runs_have_a_geometric_mean),     cmocka_unit_test(bounds_have_no_mean),
+        cmocka_unit_test(factors_are_interpolated),
+        cmocka_unit_test(curves_may_fall),
+        cmocka_unit_test(labels_of_any_number_take_their_place),
+        cmocka_unit_test(runs_have_a_geometric_mean),
+        cmocka_unit_test(bounds_have_no_mean),
         cmocka_unit_test(intervals_hold_the_true_factor),
     };
     return run_cases(tests, NULL, NULL);
