@@ -222,6 +222,21 @@ static struct interval reflected(const struct interval *percentiles, double valu
                              fmax(value, 1 - missing * missing / most)};
 }
 
+/* The values are zeros and ones. */
+static int class_mean_interval(struct interval *out, const struct counted *counted, struct error *error)
+{
+    const size_t classes = (size_t)counted->classes;
+    int64_t *right = memory_array(2 * classes, sizeof *right), *images = right + classes;
+    if (!right) return error_no_memory(error, "the sizes of classes", 2 * classes * sizeof *right);
+    for (int64_t i = 0; i < counted->count; i++) {
+        right[counted->label[i]] += counted->value[i] > 0;
+        images[counted->label[i]]++;
+    }
+    interval_class_mean(right, images, counted->classes, &out->low, &out->high);
+    memory_free(right);
+    return SIMCLR_OK;
+}
+
 static int find_interval(struct figure *figure, struct pool *pool, const struct figure_images *images,
                          struct error *error)
 {
@@ -240,7 +255,10 @@ static int find_interval(struct figure *figure, struct pool *pool, const struct 
     }
     int status = count_images(&counted, figure->kind, figure->per_image, NULL, images, NULL, error);
     if (status) return status;
-    status = bootstrap_images(&figure->over_images, &counted, pool, images->seed, error);
+    if (figure->kind == FIGURE_CLASS_MEAN)
+        status = class_mean_interval(&figure->over_images, &counted, error);
+    else
+        status = bootstrap_images(&figure->over_images, &counted, pool, images->seed, error);
     counted_free(&counted);
     return status;
 }

@@ -47,7 +47,7 @@ enum figure_kind {
     FIGURE_NUMBER,    /* it does not: there is no interval over images */
     FIGURE_SHARE,     /* their mean, of zeros and ones: Wilson, McNemar */
     FIGURE_MEAN,      /* their mean: bootstrap, permutations */
-    FIGURE_CLASS_MEAN /* the mean over classes of their means: the same */
+    FIGURE_CLASS_MEAN /* the mean over classes of their shares: the same of classes (interval.h), permutations */
 };
 
 struct figure {

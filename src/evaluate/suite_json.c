@@ -15,6 +15,7 @@ static const char *method_of(const struct figure *figure)
 {
     if (figure->method) return figure->method;
     if (figure->basic) return "basic bootstrap of log(1 - value)";
+    if (figure->kind == FIGURE_CLASS_MEAN) return "Wilson of classes";
     return figure->kind == FIGURE_SHARE ? "Wilson" : "percentile bootstrap";
 }
 

@@ -345,6 +345,25 @@ static void wilson_interval(void **state)
     assert_true(low == 0 && fabs(high - 0.27753) < 1e-5);
 }
 
+/* Against the formula in Python. */
+static void class_mean_interval(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t right[3], images[3];
+        double low, high;
+    } cases[] = {{{45, 8, 3}, {50, 20, 3}, 0.5814706422163969, 0.8859834529473827},
+                 {{10, 5, 0}, {10, 5, 0}, 0.7516867000895618, 1},
+                 {{0, 0, 0}, {0, 10, 0}, 0, 0.2867399192691985},
+                 {{7, 0, 0}, {10, 0, 0}, 0.3906516703157787, 0.8946523619765419},
+                 {{0, 0, 0}, {0, 0, 0}, 0, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double low, high;
+        interval_class_mean(cases[i].right, cases[i].images, 3, &low, &high);
+        assert_true(fabs(low - cases[i].low) < 1e-12 && fabs(high - cases[i].high) < 1e-12);
+    }
+}
+
 /* Rows of three classes around their own directions. */
 static void make_rows(float *x, int32_t *labels, int rows, int dim, uint32_t item)
 {
@@ -494,6 +513,7 @@ int main(void)
         cmocka_unit_test(sweep_takes_a_grid_and_finds_a_temperature),
         cmocka_unit_test(diagnostics_know_the_extremes),
         cmocka_unit_test(wilson_interval),
+        cmocka_unit_test(class_mean_interval),
     };
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
     const int failed = run_cases(tests, NULL, NULL);

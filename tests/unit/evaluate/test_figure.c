@@ -306,33 +306,58 @@ static void a_few_rows_that_disagree_leave_the_low_end_open(void **state)
     }
 }
 
-/* Accuracies of five classes, with as many images each, and with half of all in the first and one of 33 in the last. */
+/* Classes of like size and of very different ones, of middling accuracies and of ones near 1, few classes and many. */
+enum { MOST_CLASSES = 400 };
+
+static const struct class_case {
+    int drawn, classes;
+    double share[5], accuracy[5]; /* of more classes: all alike, the first of each counts */
+} class_cases[] = {
+    {300, 5, {0.2, 0.2, 0.2, 0.2, 0.2}, {0.9, 0.8, 0.7, 0.6, 0.5}},
+    {300, 5, {0.5, 0.25, 0.15, 0.07, 0.03}, {0.9, 0.8, 0.7, 0.6, 0.5}},
+    {500, 5, {0.4, 0.3, 0.2, 0.07, 0.03}, {0.95, 0.95, 0.95, 0.95, 0.95}},
+    {100, 5, {0.2, 0.2, 0.2, 0.2, 0.2}, {0.95, 0.96, 0.97, 0.98, 0.99}},
+    {60, 3, {0.34, 0.33, 0.33}, {0.99, 0.99, 0.99}},
+    {30, 2, {0.5, 0.5}, {0.6, 0.6}},
+    {2000, MOST_CLASSES, {1.0 / MOST_CLASSES}, {0.99}},
+    {2000, MOST_CLASSES, {1.0 / MOST_CLASSES}, {0.7}},
+};
+
+static struct interval sample_class_mean(const struct class_case *of, uint32_t number, uint32_t r)
+{
+    struct rng rng = rng_open(80, RNG_TEST, number, r, 0);
+    int32_t *drawn = memory_array((size_t)of->drawn, sizeof *drawn);
+    const struct figure_images images = {.count = of->drawn, .labels = drawn, .classes = of->classes, .seed = r};
+    struct figure figure = {.protocol = "linear", .metric = METRIC_PER_CLASS, .kind = FIGURE_CLASS_MEAN};
+    figure.per_image = memory_array((size_t)of->drawn, sizeof *figure.per_image);
+    assert_true(drawn && figure.per_image);
+    for (int i = 0; i < of->drawn; i++) {
+        double u = rng_uniform(&rng);
+        if (of->classes > 5) drawn[i] = (int32_t)(u * of->classes);
+        for (; of->classes <= 5 && drawn[i] < of->classes - 1 && u >= of->share[drawn[i]]; drawn[i]++)
+            u -= of->share[drawn[i]];
+        figure.per_image[i] = rng_uniform(&rng) < of->accuracy[of->classes > 5 ? 0 : drawn[i]];
+    }
+    figure.value = value_of(figure.kind, figure.per_image, &images, NULL, &figure.images);
+    const struct interval got = interval_of(figure, &images);
+    memory_free(drawn);
+    return got;
+}
+
 static void intervals_hold_the_true_mean_per_class(void **state)
 {
     (void)state;
-    enum { DRAWN = 300, CLASSES = 5 };
-    static const double shares[][CLASSES] = {{0.2, 0.2, 0.2, 0.2, 0.2}, {0.5, 0.25, 0.15, 0.07, 0.03}};
-    static const double accuracy[CLASSES] = {0.9, 0.8, 0.7, 0.6, 0.5}, truth = 0.7;
-    int32_t drawn[DRAWN];
-    for (uint32_t k = 0; k < 2; k++) {
+    for (uint32_t k = 0; k < sizeof class_cases / sizeof *class_cases; k++) {
+        const struct class_case *of = &class_cases[k];
+        double truth = of->classes > 5 ? of->accuracy[0] : 0;
         int held = 0;
+        for (int c = 0; of->classes <= 5 && c < of->classes; c++) truth += of->accuracy[c] / of->classes;
         for (uint32_t r = 0; r < REPETITIONS; r++) {
-            struct rng rng = rng_open(80, RNG_TEST, k, r, 0);
-            const struct figure_images images = {.count = DRAWN, .labels = drawn, .classes = CLASSES, .seed = r};
-            struct figure figure = {.protocol = "linear", .metric = METRIC_PER_CLASS, .kind = FIGURE_CLASS_MEAN};
-            figure.per_image = memory_array(DRAWN, sizeof *figure.per_image);
-            for (int i = 0; i < DRAWN; i++) {
-                double u = rng_uniform(&rng);
-                for (drawn[i] = 0; drawn[i] < CLASSES - 1 && u >= shares[k][drawn[i]]; drawn[i]++)
-                    u -= shares[k][drawn[i]];
-                figure.per_image[i] = rng_uniform(&rng) < accuracy[drawn[i]];
-            }
-            figure.value = value_of(figure.kind, figure.per_image, &images, NULL, &figure.images);
-            const struct interval got = interval_of(figure, &images);
+            const struct interval got = sample_class_mean(of, k, r);
             held += got.low <= truth && truth <= got.high;
         }
         if (held < REPETITIONS * 90 / 100 || held > REPETITIONS * 99 / 100)
-            fail_msg("shares %d: %d of %d intervals hold %g", (int)k, held, REPETITIONS, truth);
+            fail_msg("case %d: %d of %d intervals hold %g", (int)k, held, REPETITIONS, truth);
     }
 }
 
@@ -352,14 +377,14 @@ static double a_tenth_more(int i)
     return i % 4 != 3 ? 1.1 : 0.2;
 }
 
-/* Wilson's interval stays; a bootstrap's would have no width, and so would that of a difference. */
+/* Wilson's intervals stay; a bootstrap's would have no width, and so would that of a difference. */
 static void equal_values_have_no_interval(void **state)
 {
     (void)state;
     const struct figure_images images = some_images();
-    double (*const equal[])(int) = {a_tenth, one_and_a_tenth, one_and_a_tenth, first_twenty};
-    const enum figure_kind kinds[] = {FIGURE_MEAN, FIGURE_CLASS_MEAN, FIGURE_MEAN, FIGURE_SHARE};
-    const bool known[] = {false, false, true, true};
+    double (*const equal[])(int) = {a_tenth, one_and_a_tenth, first_twenty, of_first_class};
+    const enum figure_kind kinds[] = {FIGURE_MEAN, FIGURE_MEAN, FIGURE_SHARE, FIGURE_CLASS_MEAN};
+    const bool known[] = {false, true, true, true};
     for (int i = 0; i < 4; i++) {
         struct figures figures = {0};
         struct figure figure = make(values(equal[i]), METRIC_BRIER, kinds[i], SOURCE_TRAINED);
