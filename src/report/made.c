@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/memory.h"
+#include "report/run_judged.h"
 #include "report/sections.h"
 #include "run/environment.h"
 
@@ -157,6 +158,27 @@ static void add_findings(struct page *page, const struct json_value *audit)
     page_table_close(page);
 }
 
+/* Duplicates and pictures are the same whatever looks for candidates; outliers and suspect labels are the encoder's. */
+static void add_finder(struct report *report, const struct json_value *audit)
+{
+    const struct report_run *run = &report->runs[0];
+    const struct json_value *hash = json_member(audit, "encoder_hash");
+    char newest[RUN_HASH];
+    struct text note = {0};
+    if (!json_is(hash, JSON_STRING)) return;
+    if (run_encoder_hash(newest, report->session, run->path, NULL)) report->page.html.failed = true;
+    if (newest[0] == '\0' || strcmp(newest, hash->string) == 0) return;
+    char *theirs = words_of_json(hash);
+    text_add(&note,
+             "The audit was made with another encoder (hash %s, and this run has %s): outliers and suspect "
+             "labels are what that one saw.",
+             theirs ? theirs : "", newest);
+    words_note(&report->page, "", note.bytes ? note.bytes : "", NULL);
+    report->page.html.failed |= note.failed || !theirs;
+    text_free(&note);
+    memory_free(theirs);
+}
+
 static void add_unread(struct report *report, const char *why)
 {
     words_note(&report->page, "warn", why, NULL);
@@ -185,8 +207,10 @@ static void add_audit(struct report *report)
         page->html.failed = true;
     else if (status)
         add_unread(report, reason.text);
-    else
+    else {
         add_findings(page, json.values);
+        add_finder(report, json.values);
+    }
     json_free(&json);
     memory_free(bytes);
 }

@@ -12,19 +12,17 @@
 #include "report/sections.h"
 #include "run/model_open.h"
 
-enum { HASH_TEXT = 17 };
-
 struct finder {
     struct report_run *run;
     const struct session *session;
-    bool opened;            /* the run's newest encoder was asked for */
-    char newest[HASH_TEXT]; /* its hash; "": none can be read */
+    bool opened;           /* the run's newest encoder was asked for */
+    char newest[RUN_HASH]; /* its hash; "": none can be read */
 };
 
 /* ---- encoders ---------------------------------------------------------------------------------------------------- */
 
-/* "" where there is none that can be read; who draws from it says why. */
-static int hash_of(char out[HASH_TEXT], const struct session *session, const char *path, struct error *error)
+/* Who draws from an encoder that cannot be read says why. */
+int run_encoder_hash(char out[RUN_HASH], const struct session *session, const char *path, struct error *error)
 {
     struct session silent = session_derive(session, NULL, (struct log){.write = NULL});
     struct view_policy policy;
@@ -32,7 +30,7 @@ static int hash_of(char out[HASH_TEXT], const struct session *session, const cha
     struct error reason = {0};
     out[0] = '\0';
     const int status = model_open(&silent, path, &model, &policy, &reason);
-    if (!status) snprintf(out, HASH_TEXT, "%016" PRIx64, parameters_encoder_hash(&model->parameters));
+    if (!status) snprintf(out, RUN_HASH, "%016" PRIx64, parameters_encoder_hash(&model->parameters));
     model_destroy(&model);
     return status == SIMCLR_NO_MEMORY ? error_no_memory(error, "an encoder", 1) : SIMCLR_OK;
 }
@@ -49,10 +47,10 @@ static bool is_of_run(const char *named, const char *run_path)
 /* *path is kept as run->judged_at where the encoder there has this hash, else released. */
 static int try_checkpoint(struct finder *finder, char *path, const char *hash, struct error *error)
 {
-    char theirs[HASH_TEXT] = "";
+    char theirs[RUN_HASH] = "";
     int status = SIMCLR_OK;
     if (!finder->run->judged_at && file_exists(path) && !file_is_folder(path))
-        status = hash_of(theirs, finder->session, path, error);
+        status = run_encoder_hash(theirs, finder->session, path, error);
     if (status || strcmp(theirs, hash) != 0)
         memory_free(path);
     else
@@ -114,7 +112,7 @@ static int compare(struct finder *finder, const char *folder, struct error *erro
     const struct json_value *hash = judged_member(&finder->run->judged, "encoder_hash");
     if (!finder->session || !json_is(hash, JSON_STRING)) return SIMCLR_OK;
     int status = SIMCLR_OK;
-    if (!finder->opened) status = hash_of(finder->newest, finder->session, finder->run->path, error);
+    if (!finder->opened) status = run_encoder_hash(finder->newest, finder->session, finder->run->path, error);
     finder->opened = true;
     if (status || finder->newest[0] == '\0' || strcmp(hash->string, finder->newest) == 0) return status;
     status = find_checkpoint(finder, hash->string, error);

@@ -10,4 +10,9 @@
  * session: opens encoders; NULL: nothing is compared. Errors of judged_read, SIMCLR_IO, SIMCLR_NO_MEMORY. */
 int run_judged_find(struct report_run *run, const char *given, const struct session *session, struct error *error);
 
+enum { RUN_HASH = 17 };
+/* The hash of the newest encoder of `path` (parameters.h), as 16 hexadecimal digits; "" where none can be read. Errors:
+ * SIMCLR_NO_MEMORY. */
+int run_encoder_hash(char out[RUN_HASH], const struct session *session, const char *path, struct error *error);
+
 #endif

@@ -207,6 +207,15 @@ for run in ("seen", "again"):
                if (f["protocol"], f["metric"], f["source"]) == ("linear", "top1", "trained") and "setting" not in f]
 assert round(values[0] - values[1]) == b - c, (values, b, c)
 PY
+# whose audit it is
+check 0 '' '' "$simclr" audit seen --data photos --only outliers --out seen-audit --quiet
+for run in seen again; do
+    check 0 '' '' "$simclr" report "$run" --audit seen-audit --out audited.html
+    page audited.html
+    says audited.html 'What simclr audit found'
+    note=$([ "$run" = seen ] && echo says_not || echo says)
+    "$note" audited.html "The audit was made with another encoder"
+done
 cp out first && check 0 '' '' "$simclr" report seen --data photos --out seen-2.html
 same <(sed 's/Made by.*//' seen.html) <(sed 's/Made by.*//' seen-2.html) # nothing is drawn at random twice
 check 0 '' '' "$simclr" pretrain --data flat --out flat-run "${small[@]}"
