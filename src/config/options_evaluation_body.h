@@ -110,7 +110,7 @@
  .help = "For SGD: passes over the training images."},
 {.name = "sgd-batch", .argument = "N", INTEGER(sgd_batch, 1, 65536), .section = "Evaluation",
  .commands = ON(LINEAR) | ON(EVALUATE), .default_text = "256",
- .help = "For SGD: images in a step. Rates are 0.01, 0.03, 0.1 (the paper's), 0.3 and 1, times N / 256."},
+ .help = "For SGD: images in a step. Rates are from 0.001 to 1, times N / 256; the paper's is 0.1."},
 {.name = "sgd-l2", .argument = "X", NUMBER(sgd_l2, 0, 1e6), .section = "Evaluation",
  .commands = ON(LINEAR) | ON(EVALUATE), .default_text = "0",
  .help = "For SGD: penalty on the weights, X / 2 times the sum of their squares."},

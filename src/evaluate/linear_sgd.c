@@ -17,8 +17,8 @@
 #include "train/supervised.h"
 
 /* Rates for 256 images; all but the paper's are ours. */
-enum { BANK = 5, PAPERS_RATE = 2, TILE = 512 };
-static const double bank_rates[BANK] = {0.01, 0.03, 0.1, 0.3, 1};
+enum { BANK = 7, PAPERS_RATE = 4, TILE = 512 };
+static const double bank_rates[BANK] = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1};
 static const char phase[] = "linear-sgd";
 
 static int64_t step_images(const struct evaluation *evaluation)

@@ -72,7 +72,7 @@ assert d["protocol"] == "linear-sgd" and d["epochs"] == 3 and d["batch"] == 93 a
 assert d["encoder_frozen"] and d["weight_decay"] == 0, d
 for name in ("pixels", "untrained", "trained"):
     s = d[name]
-    assert s["rate"] in (0.01, 0.03, 0.1, 0.3, 1) and s["held_out_images"] == 56 and s["folds"] == 1, s
+    assert s["rate"] in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1) and s["held_out_images"] == 56 and s["folds"] == 1, s
     assert s["papers_rate"]["rate"] == 0.1 and s["images"] == 14, s
     if s["rate"] == 0.1: assert s["papers_rate"]["top1"] == s["top1"], s
 assert d["pixels"]["held_out_top1"] > 0.7 and d["pixels"]["top1"]["value"] > 0.4, d["pixels"] # chance is a seventh
