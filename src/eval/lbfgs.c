@@ -163,7 +163,7 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
     double objective = problem->function(problem->context, point, state.gradient);
     if (problem->precondition) apply_guess(&state, state.guess, state.gradient);
     double norm = sqrt(dot(state.gradient, state.gradient, state.count));
-    const double goal = problem->tolerance * (norm > 1 ? norm : 1);
+    const double goal = problem->goal > 0 ? problem->goal : problem->tolerance * (norm > 1 ? norm : 1);
     int iteration = 0;
     while (iteration < problem->max_iterations && norm > goal && !is_stopped(problem)) {
         choose_direction(&state);
@@ -183,7 +183,8 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
         norm = sqrt(dot(state.gradient, state.gradient, state.count));
         iteration += 1;
     }
-    *result = (struct lbfgs_result){objective, norm, iteration, iteration == problem->max_iterations && norm > goal};
+    *result =
+        (struct lbfgs_result){objective, norm, goal, iteration, iteration == problem->max_iterations && norm > goal};
     memory_free(block);
     if (is_stopped(problem)) return stop_error(error, "logistic regression");
     if (!isfinite(objective))

@@ -19,17 +19,18 @@ struct lbfgs_problem {
     void *context;                    /* of all three */
     int count, max_iterations;
     double tolerance;
+    double goal; /* of the gradient norm; 0: by the tolerance */
 };
 
 struct lbfgs_result {
-    double objective, gradient_norm;
+    double objective, gradient_norm, goal;
     int iterations;
     bool cut; /* max_iterations ended it, above the tolerance */
 };
 
-/* Minimises from `point` (overwritten by the best point found) until the gradient norm falls below `tolerance` times
- * max(1, its first value), the line search can make no more progress in floating point, or max_iterations.
- * SIMCLR_INTERRUPTED once `stopped`. */
+/* Minimises from `point` (overwritten by the best point found) until the gradient norm falls below `goal`, or without
+ * one below `tolerance` times max(1, its first value), the line search can make no more progress in floating point, or
+ * max_iterations. SIMCLR_INTERRUPTED once `stopped`. */
 int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lbfgs_result *result,
                    struct error *error);
 

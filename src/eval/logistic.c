@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "eval/hessian.h"
 
 /* A tile is small enough for its pixels to be in cache still when the gradient reads them again. */
 enum { ROW_TILE = LOGISTIC_TILE };
+
+/* Iterations before the Hessian is asked for, and with each one. Most fits end before. */
+enum { FIRST_ITERATIONS = 100, HESSIAN_ITERATIONS = 10 };
 
 /* One fit: products by the backend in float32, sums in double. */
 struct fit {
@@ -23,6 +27,8 @@ struct fit {
     const double *bias;
     int64_t begin;
     float *space; /* of the preconditioner, which is not used where this is NULL */
+    struct hessian *hessian;
+    bool sums, uses; /* evaluations add to the Hessian; it takes the preconditioner's place */
 };
 
 static void fit_row(void *context, int64_t index, int thread)
@@ -108,6 +114,8 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
         const int rows = (int)(left < ROW_TILE ? left : ROW_TILE);
         const float *x = args->x + fit->begin * dim;
         fit_logits(fit, x, rows);
+        if (fit->sums)
+            hessian_add(fit->hessian, x, fit->logits, args->labels + fit->begin, rows, 1.0 / (double)args->rows);
         for (int i = 0; i < rows; i++) {
             loss += fit->loss[i];
             spread += fit->spread[i];
@@ -140,7 +148,10 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
 static void fit_precondition(void *context, double *vector)
 {
     const struct fit *fit = context;
-    preconditioner_apply(fit->args->preconditioner, vector, vector, fit->args->classes, fit->space);
+    if (fit->uses)
+        hessian_apply(fit->hessian, vector);
+    else
+        preconditioner_apply(fit->args->preconditioner, vector, vector, fit->args->classes, fit->space);
 }
 
 /* The preconditioner for the start's curvature, which after a neighbour's solution is far below 1 / classes. */
@@ -153,6 +164,45 @@ static int fit_prepare(struct fit *fit, const double *point, double *gradient, s
     const size_t count = preconditioner_space(preconditioner, fit->args->classes);
     fit->space = memory_array(count, sizeof(float));
     return fit->space ? SIMCLR_OK : error_no_memory(error, "linear classifier", count * sizeof(float));
+}
+
+/* The Hessian at the point. False: there is none, or no memory for it. */
+static bool fit_curvature(struct fit *fit, const double *point, double *gradient)
+{
+    const struct logistic_args *args = fit->args;
+    if (!fit->hessian) fit->hessian = hessian_create(fit->backend, args->dim, args->classes, ROW_TILE);
+    if (!fit->hessian) return false;
+    hessian_clear(fit->hessian);
+    fit->sums = true;
+    fit_evaluate(fit, point, gradient);
+    fit->sums = false;
+    return !fit_is_stopped(fit) && hessian_factor(fit->hessian, args->l2);
+}
+
+static int fit_minimize(struct fit *fit, double *point, double *gradient, struct lbfgs_result *result,
+                        struct error *error)
+{
+    const int most = fit->args->max_iterations;
+    const bool may = fit->space && hessian_fits(fit->args->dim, fit->args->classes) && most > FIRST_ITERATIONS;
+    struct lbfgs_problem problem = {
+        .function = fit_evaluate,
+        .precondition = fit->space ? fit_precondition : NULL,
+        .stopped = fit_is_stopped,
+        .context = fit,
+        .count = fit->args->classes * (fit->args->dim + 1),
+        .max_iterations = may ? FIRST_ITERATIONS : most,
+        .tolerance = 1e-6,
+    };
+    int status = lbfgs_minimize(&problem, point, result, error);
+    int done = result->iterations;
+    while (!status && result->cut && done < most) {
+        fit->uses = fit_curvature(fit, point, gradient);
+        problem.max_iterations = fit->uses && most - done > HESSIAN_ITERATIONS ? HESSIAN_ITERATIONS : most - done;
+        problem.goal = result->goal;
+        status = lbfgs_minimize(&problem, point, result, error);
+        result->iterations = done += result->iterations;
+    }
+    return status;
 }
 
 static int fit_run(struct backend *backend, const struct logistic_args *args, double *point,
@@ -171,18 +221,8 @@ static int fit_run(struct backend *backend, const struct logistic_args *args, do
     if (!gradient || !fit.weight || !fit.tile_gradient || !fit.logits || !fit.by_class || !fit.loss || !fit.spread)
         status = error_no_memory(error, "linear classifier", weights * 2 * sizeof(float));
     if (status == SIMCLR_OK) status = fit_prepare(&fit, point, gradient, error);
-    if (status == SIMCLR_OK) {
-        const struct lbfgs_problem problem = {
-            .function = fit_evaluate,
-            .precondition = fit.space ? fit_precondition : NULL,
-            .stopped = fit_is_stopped,
-            .context = &fit,
-            .count = (int)count,
-            .max_iterations = args->max_iterations,
-            .tolerance = 1e-6,
-        };
-        status = lbfgs_minimize(&problem, point, result, error);
-    }
+    if (status == SIMCLR_OK) status = fit_minimize(&fit, point, gradient, result, error);
+    hessian_destroy(&fit.hessian);
     memory_free(gradient);
     memory_free(fit.weight);
     memory_free(fit.tile_gradient);

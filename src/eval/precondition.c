@@ -1,15 +1,14 @@
-/* eval/precondition.c -- Gram matrix, Cholesky factor and its inverse: all that costs is the backend's product. */
+/* eval/precondition.c -- Gram matrix, and the factor of what it becomes with a penalty. */
 #include "eval/precondition.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "eval/cholesky.h"
 
-/* STRIP: columns of a triangle that one product covers, a compromise between wasted work above the diagonal and
- * products large enough to be fast. ROW_TILE bounds the contraction (an int) of a product, and its rounding. */
-enum { BLOCK = CHOLESKY_BLOCK, STRIP = 512, ROW_TILE = 8192, RIDGE_TRIALS = 8 };
+/* ROW_TILE bounds the contraction (an int) of a product, and its rounding. */
+enum { BLOCK = CHOLESKY_BLOCK, STRIP = CHOLESKY_STRIP, ROW_TILE = 8192, RIDGE_TRIALS = 8 };
 
 struct preconditioner {
     struct backend *backend;
@@ -19,148 +18,6 @@ struct preconditioner {
     float *row;     /* [BLOCK][size] */
     float *space;   /* [1 + BLOCK][size] of factoring */
 };
-
-/* ---- blocked Cholesky ---------------------------------------------------------------------------------------- */
-
-/* One block on the diagonal, in double. pivots: what each pivot must exceed. */
-static bool factor_block(float *block, int stride, const float *pivots)
-{
-    double l[BLOCK][BLOCK];
-    for (int i = 0; i < BLOCK; i++)
-        for (int j = 0; j <= i; j++) {
-            double sum = (double)block[(size_t)i * (size_t)stride + (size_t)j];
-            for (int k = 0; k < j; k++) sum -= l[i][k] * l[j][k];
-            if (i == j) {
-                if (!(sum > (double)pivots[i])) return false;
-                l[i][i] = sqrt(sum);
-            } else {
-                l[i][j] = sum / l[j][j];
-            }
-        }
-    for (int i = 0; i < BLOCK; i++)
-        for (int j = 0; j <= i; j++) block[(size_t)i * (size_t)stride + (size_t)j] = (float)l[i][j];
-    return true;
-}
-
-/* inverse [BLOCK][BLOCK] of a lower triangular block, zeros above its diagonal. */
-static void invert_block(float *inverse, const float *block, int stride)
-{
-    double p[BLOCK][BLOCK];
-    for (int j = 0; j < BLOCK; j++)
-        for (int i = 0; i < BLOCK; i++) {
-            double sum = i == j ? 1 : 0;
-            for (int k = j; k < i; k++) sum -= (double)block[(size_t)i * (size_t)stride + (size_t)k] * p[k][j];
-            p[i][j] = i < j ? 0 : sum / (double)block[(size_t)i * (size_t)stride + (size_t)i];
-            inverse[i * BLOCK + j] = (float)p[i][j];
-        }
-}
-
-/* The rest of the matrix less L L^T of the panel [begin, begin + BLOCK), strip after strip of its lower triangle. */
-static void update_trailing(struct backend *backend, float *matrix, int size, int begin)
-{
-    const size_t stride = (size_t)size;
-    for (int first = begin + BLOCK; first < size; first += STRIP) {
-        const float *panel = matrix + (size_t)first * stride + (size_t)begin;
-        const struct matmul_args update = {
-            .transpose_b = true,
-            .m = size - first,
-            .n = size - first < STRIP ? size - first : STRIP,
-            .k = BLOCK,
-            .alpha = -1,
-            .beta = 1,
-            .a = panel,
-            .lda = size,
-            .b = panel,
-            .ldb = size,
-            .c = matrix + (size_t)first * stride + (size_t)first,
-            .ldc = size,
-        };
-        backend->ops->matmul(backend, &update);
-    }
-}
-
-/* Right-looking: factor a block of the diagonal, divide the panel below by it, update what is to the right of both
- * (Golub & Van Loan, "Matrix Computations", section 4.2.6). */
-bool cholesky_factor(struct backend *backend, float *matrix, int size, float *space)
-{
-    const size_t stride = (size_t)size;
-    float *pivots = space, *panel = space + stride;
-    float inverse[BLOCK * BLOCK];
-    bool good = true;
-    for (int i = 0; i < size && good; i++) pivots[i] = 4 * FLT_EPSILON * matrix[(size_t)i * (stride + 1)];
-    for (int begin = 0; begin < size && good; begin += BLOCK) {
-        float *corner = matrix + (size_t)begin * (stride + 1);
-        good = factor_block(corner, size, pivots + begin);
-        const int below = size - begin - BLOCK;
-        if (!good || below == 0) continue;
-        invert_block(inverse, corner, size);
-        const struct matmul_args divide = {
-            .transpose_b = true,
-            .m = below,
-            .n = BLOCK,
-            .k = BLOCK,
-            .alpha = 1,
-            .a = corner + BLOCK * stride,
-            .lda = size,
-            .b = inverse,
-            .ldb = BLOCK,
-            .c = panel,
-            .ldc = BLOCK,
-        };
-        backend->ops->matmul(backend, &divide);
-        for (int i = 0; i < below; i++)
-            memcpy(corner + (size_t)(BLOCK + i) * stride, panel + (size_t)i * BLOCK, BLOCK * sizeof(float));
-        update_trailing(backend, matrix, size, begin);
-    }
-    for (size_t i = 0; i < stride && good; i++)
-        memset(matrix + i * (stride + 1) + 1, 0, (stride - i - 1) * sizeof(float));
-    return good;
-}
-
-/* Block row after block row: with P the inverse of the rows above, P_i = -L_ii^-1 L_i P, and P_ii = L_ii^-1. Row i of
- * L is not needed again, so P takes its place. */
-void cholesky_invert(struct backend *backend, float *matrix, int size, float *row)
-{
-    const size_t stride = (size_t)size;
-    float inverse[BLOCK * BLOCK];
-    for (int begin = 0; begin < size; begin += BLOCK) {
-        float *line = matrix + (size_t)begin * stride;
-        invert_block(inverse, line + begin, size);
-        for (int first = 0; first < begin; first += STRIP) {
-            /* Column `first` of P has nothing above row `first`. */
-            const struct matmul_args product = {
-                .m = BLOCK,
-                .n = begin - first < STRIP ? begin - first : STRIP,
-                .k = begin - first,
-                .alpha = 1,
-                .a = line + first,
-                .lda = size,
-                .b = matrix + (size_t)first * stride + (size_t)first,
-                .ldb = size,
-                .c = row + first,
-                .ldc = size,
-            };
-            backend->ops->matmul(backend, &product);
-        }
-        if (begin > 0) {
-            const struct matmul_args divide = {
-                .m = BLOCK,
-                .n = begin,
-                .k = BLOCK,
-                .alpha = -1,
-                .a = inverse,
-                .lda = BLOCK,
-                .b = row,
-                .ldb = size,
-                .c = line,
-                .ldc = size,
-            };
-            backend->ops->matmul(backend, &divide);
-        }
-        for (int i = 0; i < BLOCK; i++)
-            memcpy(line + (size_t)i * stride + begin, inverse + (size_t)i * BLOCK, BLOCK * sizeof(float));
-    }
-}
 
 /* ---- the matrix ---------------------------------------------------------------------------------------------- */
 
@@ -266,31 +123,6 @@ size_t preconditioner_space(const struct preconditioner *p, int classes)
     return 2 * (size_t)classes * (size_t)p->size;
 }
 
-/* out = in P^T (transposed) or in P for the lower triangular P, [classes][size]: only where P is not zero. */
-static void multiply(const struct preconditioner *p, float *out, const float *in, int classes, bool transposed)
-{
-    for (int first = 0; first < p->size; first += STRIP) {
-        const int columns = p->size - first < STRIP ? p->size - first : STRIP;
-        const int begin = transposed ? 0 : first, end = transposed ? first + columns : p->size;
-        const size_t row = (size_t)(transposed ? first : begin), column = (size_t)(transposed ? begin : first);
-        const struct matmul_args product = {
-            .transpose_b = transposed,
-            .m = classes,
-            .n = columns,
-            .k = end - begin,
-            .alpha = 1,
-            .a = in + begin,
-            .lda = p->size,
-            .b = p->inverse + row * (size_t)p->size + column,
-            .ldb = p->size,
-            .c = out + first,
-            .ldc = p->size,
-        };
-        p->backend->ops->matmul(p->backend, &product);
-    }
-}
-
-/* A^-1 = P^T P with P = L^-1: two products with a triangle never lose definiteness, as A^-1 in float32 would. */
 void preconditioner_apply(const struct preconditioner *p, double *out, const double *in, int classes, float *space)
 {
     const size_t size = (size_t)p->size, dim = (size_t)p->dim, weights = (size_t)classes * dim;
@@ -304,8 +136,7 @@ void preconditioner_apply(const struct preconditioner *p, double *out, const dou
         row[dim] = (float)(in[weights + (size_t)c] * scale);
         for (size_t d = dim + 1; d < size; d++) row[d] = 0;
     }
-    multiply(p, b, a, classes, true);
-    multiply(p, a, b, classes, false);
+    cholesky_solve(p->backend, p->inverse, p->size, a, classes, b);
     for (int c = 0; c < classes; c++) {
         const float *row = a + (size_t)c * size;
         for (size_t d = 0; d < dim; d++) out[(size_t)c * dim + d] = (double)row[d] / scale;

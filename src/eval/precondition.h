@@ -37,12 +37,4 @@ size_t preconditioner_space(const struct preconditioner *preconditioner, int cla
 void preconditioner_apply(const struct preconditioner *preconditioner, double *out, const double *in, int classes,
                           float *space);
 
-/* The two steps of factoring, in place. matrix: [size][size], size a multiple of CHOLESKY_BLOCK. */
-enum { CHOLESKY_BLOCK = 64 };
-/* L with L L^T = matrix, whose lower triangle counts; zeros above. False, and the matrix spoilt, where a pivot is not
- * above a few roundings of the diagonal it came from. space: (1 + CHOLESKY_BLOCK) x size floats. */
-bool cholesky_factor(struct backend *backend, float *matrix, int size, float *space);
-/* L^-1 of a lower triangular matrix with zeros above; row: CHOLESKY_BLOCK x size floats. */
-void cholesky_invert(struct backend *backend, float *matrix, int size, float *row);
-
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "eval/cholesky.h"
 #include "eval/logistic.h"
 
 static struct pool *pool;
