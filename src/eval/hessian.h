@@ -16,8 +16,8 @@
 
 #include "backend/backend.h"
 
-/* Two matrices of that many rows, 128 MiB at this limit. Larger ones cost more than the iterations that they save. */
-enum { HESSIAN_SIZE_MAX = 4096 };
+/* Two matrices of that many rows, 32 MiB at this limit. A larger one costs as much as hundreds of iterations. */
+enum { HESSIAN_SIZE_MAX = 2048 };
 
 static inline bool hessian_fits(int dim, int classes)
 {
