@@ -34,9 +34,9 @@ void collection_map_free(struct collection_map *map);
 void collection_map_draw(struct page *page, const struct collection_map *map, const struct collection *collection,
                          int64_t most);
 
-/* An atlas: pictures in a square grid, each near where its point lies. *out is a new picture. Of ATLAS_SIDE x
- * ATLAS_SIDE rows and more so many are shown, spread evenly over the rows; of fewer the largest square. *shown: how
- * many they are. SIMCLR_DATA for tables; errors of collection_image. */
+/* An atlas: pictures in a grid as square as they fill it, each near where its point lies. *out is a new picture. Of
+ * more than ATLAS_SIDE x ATLAS_SIDE rows so many are shown, spread evenly over the rows. *shown: how many they are.
+ * SIMCLR_DATA for tables; errors of collection_image. */
 int collection_map_atlas(struct image *out, int64_t *shown, const struct collection_map *map,
                          const struct collection *collection, struct error *error);
 
