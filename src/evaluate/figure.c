@@ -226,8 +226,9 @@ static struct interval reflected(const struct interval *percentiles, double valu
 static int class_mean_interval(struct interval *out, const struct counted *counted, struct error *error)
 {
     const size_t classes = (size_t)counted->classes;
-    int64_t *right = memory_array(2 * classes, sizeof *right), *images = right + classes;
+    int64_t *right = memory_array(2 * classes, sizeof *right);
     if (!right) return error_no_memory(error, "the sizes of classes", 2 * classes * sizeof *right);
+    int64_t *images = right + classes;
     for (int64_t i = 0; i < counted->count; i++) {
         right[counted->label[i]] += counted->value[i] > 0;
         images[counted->label[i]]++;

@@ -52,7 +52,7 @@ static int64_t cells_of(const struct block *block)
 static void settle(const struct grid *grid, struct point *points, int64_t count, struct block block)
 {
     const int64_t cells = cells_of(&block);
-    if (cells == 1) {
+    if (cells <= 1) {
         grid->cells[(int64_t)block.top * grid->width + block.left] = count > 0 ? points->row : EMPTY;
         return;
     }
