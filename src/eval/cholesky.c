@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = CHOLESKY_BLOCK, STRIP = CHOLESKY_STRIP };
+#include "base/memory.h"
+
+enum { BLOCK = CHOLESKY_BLOCK, STRIP = CHOLESKY_STRIP, RIDGE_TRIALS = 8 };
 
 /* One block on the diagonal, in double. pivots: what each pivot must exceed. */
 static bool factor_block(float *block, int stride, const float *pivots)
@@ -147,10 +149,42 @@ void cholesky_invert(struct backend *backend, float *matrix, int size, float *ro
     }
 }
 
-/* out = in P^T (transposed) or in P for the lower triangular P, [count][size]: only where P is not zero. */
-static void multiply(struct backend *backend, const float *p, int size, float *out, const float *in, int count,
-                     bool transposed)
+/* ---- an inverse -------------------------------------------------------------------------------------------------- */
+
+bool inverse_open(struct inverse *inverse, struct backend *backend, int unknowns)
 {
+    *inverse = (struct inverse){.backend = backend, .size = (unknowns + BLOCK - 1) / BLOCK * BLOCK};
+    const size_t size = (size_t)inverse->size;
+    inverse->factor = memory_array(size * size, sizeof *inverse->factor);
+    inverse->row = memory_array(size * BLOCK, sizeof *inverse->row);
+    inverse->space = memory_array(size * (1 + BLOCK), sizeof *inverse->space);
+    return inverse->factor && inverse->row && inverse->space;
+}
+
+void inverse_close(struct inverse *inverse)
+{
+    memory_free(inverse->factor);
+    memory_free(inverse->row);
+    memory_free(inverse->space);
+    *inverse = (struct inverse){0};
+}
+
+bool inverse_make(struct inverse *inverse, inverse_fill *fill, const void *context)
+{
+    double ridge = 1e-7;
+    for (int trial = 0; trial < RIDGE_TRIALS; trial++, ridge *= 10) {
+        fill(context, inverse->factor, ridge);
+        if (!cholesky_factor(inverse->backend, inverse->factor, inverse->size, inverse->space)) continue;
+        cholesky_invert(inverse->backend, inverse->factor, inverse->size, inverse->row);
+        return true;
+    }
+    return false;
+}
+
+/* out = in P^T (transposed) or in P for the lower triangular P, [count][size]: only where P is not zero. */
+static void multiply(const struct inverse *inverse, float *out, const float *in, int count, bool transposed)
+{
+    const int size = inverse->size;
     for (int first = 0; first < size; first += STRIP) {
         const int columns = size - first < STRIP ? size - first : STRIP;
         const int begin = transposed ? 0 : first, end = transposed ? first + columns : size;
@@ -163,17 +197,46 @@ static void multiply(struct backend *backend, const float *p, int size, float *o
             .alpha = 1,
             .a = in + begin,
             .lda = size,
-            .b = p + row * (size_t)size + column,
+            .b = inverse->factor + row * (size_t)size + column,
             .ldb = size,
             .c = out + first,
             .ldc = size,
         };
-        backend->ops->matmul(backend, &product);
+        inverse->backend->ops->matmul(inverse->backend, &product);
     }
 }
 
-void cholesky_solve(struct backend *backend, const float *inverse, int size, float *x, int count, float *space)
+static int vectors_of(const struct inverse *inverse, int classes, int stride)
 {
-    multiply(backend, inverse, size, space, x, count, true);
-    multiply(backend, inverse, size, x, space, count, false);
+    return stride == inverse->size ? classes : 1;
+}
+
+size_t inverse_space(const struct inverse *inverse, int classes, int stride)
+{
+    return 2 * (size_t)vectors_of(inverse, classes, stride) * (size_t)inverse->size;
+}
+
+void inverse_apply(const struct inverse *inverse, double *out, const double *in, int dim, int classes, int stride,
+                   float *space)
+{
+    const int vectors = vectors_of(inverse, classes, stride);
+    const size_t width = (size_t)dim, weights = (size_t)classes * width,
+                 count = (size_t)vectors * (size_t)inverse->size;
+    float *x = space, *other = space + count;
+    double largest = 0;
+    for (size_t i = 0; i < weights + (size_t)classes; i++) largest = fmax(largest, fabs(in[i]));
+    const double scale = largest > 0 ? 1 / largest : 1; /* gradients near the optimum would be tiny floats */
+    memset(x, 0, count * sizeof *x);
+    for (size_t c = 0; c < (size_t)classes; c++) {
+        float *row = x + c * (size_t)stride;
+        for (size_t d = 0; d < width; d++) row[d] = (float)(in[c * width + d] * scale);
+        row[width] = (float)(in[weights + c] * scale);
+    }
+    multiply(inverse, other, x, vectors, true);
+    multiply(inverse, x, other, vectors, false);
+    for (size_t c = 0; c < (size_t)classes; c++) {
+        const float *row = x + c * (size_t)stride;
+        for (size_t d = 0; d < width; d++) out[c * width + d] = (double)row[d] / scale;
+        out[weights + c] = (double)row[width] / scale;
+    }
 }

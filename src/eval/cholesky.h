@@ -19,7 +19,30 @@ enum { CHOLESKY_BLOCK = 64, CHOLESKY_STRIP = 512 };
 bool cholesky_factor(struct backend *backend, float *matrix, int size, float *space);
 /* L^-1 of a lower triangular matrix with zeros above, in place; row: CHOLESKY_BLOCK x size floats. */
 void cholesky_invert(struct backend *backend, float *matrix, int size, float *row);
-/* Each row of x [count][size] becomes A^-1 times it, by inverse = L^-1. space: [count][size]. */
-void cholesky_solve(struct backend *backend, const float *inverse, int size, float *x, int count, float *space);
+/* The inverse of a matrix with a row for each unknown, as L^-1, for vectors of a linear classifier. */
+struct inverse {
+    struct backend *backend;
+    int size;      /* unknowns, rounded up to whole blocks */
+    float *factor; /* [size][size], lower triangle: L^-1 */
+    float *row;    /* [CHOLESKY_BLOCK][size] */
+    float *space;  /* [1 + CHOLESKY_BLOCK][size] */
+};
+
+/* False: memory is short. Released by inverse_close either way; zeroed is closed. */
+bool inverse_open(struct inverse *inverse, struct backend *backend, int unknowns);
+void inverse_close(struct inverse *inverse);
+
+/* Writes the lower triangle of [size][size], its diagonal raised by the share `ridge`; 1 for what fills up blocks. */
+typedef void inverse_fill(const void *context, float *matrix, double ridge);
+/* Inverts what `fill` writes. ridge grows tenfold, from 1e-7, while a pivot fails in float32. False: it never succeeded
+ * (values that are not finite). */
+bool inverse_make(struct inverse *inverse, inverse_fill *fill, const void *context);
+
+/* out = inverse of `in`, both [classes][dim] weights, then [classes] biases; they may be the same. Class c has the
+ * unknowns from c x stride on, its bias last. stride == size: each class is a vector of its own, with the same matrix;
+ * else all are one vector. space: inverse_space floats. */
+size_t inverse_space(const struct inverse *inverse, int classes, int stride);
+void inverse_apply(const struct inverse *inverse, double *out, const double *in, int dim, int classes, int stride,
+                   float *space);
 
 #endif

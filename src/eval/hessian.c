@@ -7,38 +7,28 @@
 #include "base/memory.h"
 #include "eval/cholesky.h"
 
-enum { RIDGE_TRIALS = 8 };
-
 /* Unknown (c, d) is number c (dim + 1) + d; d == dim is the bias. */
 struct hessian {
-    struct backend *backend;
-    int dim, classes, size; /* size: (dim + 1) classes, rounded up to whole blocks */
-    float *sum;             /* [size][size], lower triangle, without the penalty */
-    float *inverse;         /* [size][size], lower triangle: L^-1 of the last factoring */
-    float *row;             /* [CHOLESKY_BLOCK][size] */
-    float *space;           /* [1 + CHOLESKY_BLOCK][size] */
-    float *with_one;        /* [rows][dim + 1]: x, 1 */
-    float *weighted;        /* the same, times a row's weight */
+    struct inverse inverse; /* of the last factoring */
+    int dim, classes;
+    float *sum;      /* [size][size] of the inverse, lower triangle, without the penalty */
+    float *with_one; /* [rows][dim + 1]: x, 1 */
+    float *weighted; /* the same, times a row's weight */
 };
 
 struct hessian *hessian_create(struct backend *backend, int dim, int classes, int rows_at_once)
 {
     if (!hessian_fits(dim, classes)) return NULL;
-    const int unknowns = (dim + 1) * classes;
     struct hessian *h = memory_allocate(sizeof *h);
     if (!h) return NULL;
-    h->backend = backend;
     h->dim = dim;
     h->classes = classes;
-    h->size = (unknowns + CHOLESKY_BLOCK - 1) / CHOLESKY_BLOCK * CHOLESKY_BLOCK;
-    const size_t size = (size_t)h->size, tile = (size_t)rows_at_once * ((size_t)dim + 1);
+    const bool open = inverse_open(&h->inverse, backend, (dim + 1) * classes);
+    const size_t size = (size_t)h->inverse.size, tile = (size_t)rows_at_once * ((size_t)dim + 1);
     h->sum = memory_array(size * size, sizeof *h->sum);
-    h->inverse = memory_array(size * size, sizeof *h->inverse);
-    h->row = memory_array(size * CHOLESKY_BLOCK, sizeof *h->row);
-    h->space = memory_array(size * (1 + CHOLESKY_BLOCK), sizeof *h->space);
     h->with_one = memory_array(tile, sizeof *h->with_one);
     h->weighted = memory_array(tile, sizeof *h->weighted);
-    if (!h->sum || !h->inverse || !h->row || !h->space || !h->with_one || !h->weighted) hessian_destroy(&h);
+    if (!open || !h->sum || !h->with_one || !h->weighted) hessian_destroy(&h);
     return h;
 }
 
@@ -47,10 +37,8 @@ void hessian_destroy(struct hessian **hessian)
     struct hessian *h = *hessian;
     *hessian = NULL;
     if (!h) return;
+    inverse_close(&h->inverse);
     memory_free(h->sum);
-    memory_free(h->inverse);
-    memory_free(h->row);
-    memory_free(h->space);
     memory_free(h->with_one);
     memory_free(h->weighted);
     memory_free(h);
@@ -58,7 +46,7 @@ void hessian_destroy(struct hessian **hessian)
 
 void hessian_clear(struct hessian *h)
 {
-    memset(h->sum, 0, (size_t)h->size * (size_t)h->size * sizeof *h->sum);
+    memset(h->sum, 0, (size_t)h->inverse.size * (size_t)h->inverse.size * sizeof *h->sum);
 }
 
 /* Block (c, e) of the sum, e <= c. */
@@ -76,10 +64,10 @@ static void add_block(struct hessian *h, int c, int e, int rows, double share)
         .lda = width,
         .b = h->weighted,
         .ldb = width,
-        .c = h->sum + (size_t)c * (size_t)width * (size_t)h->size + (size_t)e * (size_t)width,
-        .ldc = h->size,
+        .c = h->sum + (size_t)c * (size_t)width * (size_t)h->inverse.size + (size_t)e * (size_t)width,
+        .ldc = h->inverse.size,
     };
-    h->backend->ops->matmul(h->backend, &product);
+    h->inverse.backend->ops->matmul(h->inverse.backend, &product);
 }
 
 void hessian_add(struct hessian *h, const float *x, const float *error, const int32_t *labels, int rows, double share)
@@ -91,7 +79,7 @@ void hessian_add(struct hessian *h, const float *x, const float *error, const in
         h->with_one[i * width + (size_t)dim] = 1;
     }
     for (int c = 0; c < classes; c++)
-        for (int e = 0; e <= c && !pool_is_stopped(h->backend->pool); e++) {
+        for (int e = 0; e <= c && !pool_is_stopped(h->inverse.backend->pool); e++) {
             for (size_t i = 0; i < (size_t)rows; i++) {
                 const float *row = error + i * (size_t)classes;
                 const float p = row[c] + (labels[i] == c ? 1 : 0), q = row[e] + (labels[i] == e ? 1 : 0);
@@ -102,49 +90,36 @@ void hessian_add(struct hessian *h, const float *x, const float *error, const in
         }
 }
 
-/* The lower triangle of H; what fills up the last block, and a feature that is always 0 without a penalty, get 1. */
-static void fill(struct hessian *h, double l2, double ridge)
+struct filling {
+    const struct hessian *h;
+    double l2;
+};
+
+/* H; what fills up the last block, and a feature that is always 0 without a penalty, get 1. */
+static void fill(const void *context, float *matrix, double ridge)
 {
-    const size_t size = (size_t)h->size, width = (size_t)h->dim + 1, unknowns = width * (size_t)h->classes;
+    const struct filling *filling = context;
+    const struct hessian *h = filling->h;
+    const size_t size = (size_t)h->inverse.size, width = (size_t)h->dim + 1, unknowns = width * (size_t)h->classes;
     const float same = 1 / ((float)h->classes * (float)h->classes); /* of all biases, at the start */
     for (size_t i = 0; i < size; i++) {
         const float *from = h->sum + i * size;
-        float *to = h->inverse + i * size;
+        float *to = matrix + i * size;
         const bool bias = i < unknowns && i % width == (size_t)h->dim;
         memcpy(to, from, i * sizeof *to);
         for (size_t j = (size_t)h->dim; bias && j < i; j += width) to[j] += same;
-        const double own = (double)from[i] * (1 + ridge) + (bias ? (double)same : i < unknowns ? l2 : 0);
+        const double own = (double)from[i] * (1 + ridge) + (bias ? (double)same : i < unknowns ? filling->l2 : 0);
         to[i] = own > 0 ? (float)own : 1;
     }
 }
 
 bool hessian_factor(struct hessian *h, double l2)
 {
-    double ridge = 1e-7;
-    for (int trial = 0; trial < RIDGE_TRIALS; trial++, ridge *= 10) {
-        fill(h, l2, ridge);
-        if (!cholesky_factor(h->backend, h->inverse, h->size, h->space)) continue;
-        cholesky_invert(h->backend, h->inverse, h->size, h->row);
-        return true;
-    }
-    return false;
+    return inverse_make(&h->inverse, fill, &(struct filling){h, l2});
 }
 
+/* Factoring is over: its space is free. */
 void hessian_apply(const struct hessian *h, double *vector)
 {
-    const size_t dim = (size_t)h->dim, classes = (size_t)h->classes, weights = classes * dim;
-    float *x = h->space, *other = h->space + h->size;
-    double largest = 0;
-    for (size_t i = 0; i < weights + classes; i++) largest = fmax(largest, fabs(vector[i]));
-    const double scale = largest > 0 ? 1 / largest : 1; /* gradients near the optimum would be tiny floats */
-    memset(x, 0, (size_t)h->size * sizeof *x);
-    for (size_t c = 0; c < classes; c++) {
-        for (size_t d = 0; d < dim; d++) x[c * (dim + 1) + d] = (float)(vector[c * dim + d] * scale);
-        x[c * (dim + 1) + dim] = (float)(vector[weights + c] * scale);
-    }
-    cholesky_solve(h->backend, h->inverse, h->size, x, 1, other);
-    for (size_t c = 0; c < classes; c++) {
-        for (size_t d = 0; d < dim; d++) vector[c * dim + d] = (double)x[c * (dim + 1) + d] / scale;
-        vector[weights + c] = (double)x[c * (dim + 1) + dim] / scale;
-    }
+    inverse_apply(&h->inverse, vector, vector, h->dim, h->classes, h->dim + 1, h->inverse.space);
 }

@@ -1,26 +1,9 @@
 /* The Hessian of logistic regression: its inverse against plain doubles, and the fits that need it. */
-#include "support/run.h"
+#include "unit/eval/logistic_fixture.h"
 
-#include <math.h>
-#include <string.h>
-
-#include "base/memory.h"
-#include "base/rng.h"
 #include "eval/hessian.h"
-#include "eval/logistic.h"
 
-static struct pool *pool;
-static const char *const backend_names[] = {"ref", "cpu"};
-enum { BACKENDS = 2, DIM = 24, PAIRS = 4, CLASSES = 2 * PAIRS, ROWS = 800, UNKNOWNS = (DIM + 1) * CLASSES };
-
-static struct backend *open_backend(int which)
-{
-    struct backend *backend = NULL;
-    struct error error = {0};
-    if (backend_create(backend_names[which], simd_machine(), pool, &backend, &error) != SIMCLR_OK)
-        fail_msg("%s", error.text);
-    return backend;
-}
+enum { DIM = 24, PAIRS = 4, CLASSES = 2 * PAIRS, ROWS = 800, UNKNOWNS = (DIM + 1) * CLASSES };
 
 /* Pairs of classes around centres of their own. Each pair has its own directions of very different size, along which a
  * linear map decides nearly which of the two a row is. What is true of all rows is true of no pair. */
@@ -195,15 +178,6 @@ static void inverse_matches_doubles(void **state)
     memory_free(p);
 }
 
-static struct lbfgs_result fit(struct backend *backend, struct logistic_args args, int most)
-{
-    double weight[CLASSES * DIM] = {0}, bias[CLASSES] = {0};
-    struct lbfgs_result result;
-    args.max_iterations = most;
-    assert_int_equal(logistic_fit(backend, &args, weight, bias, &result, NULL), SIMCLR_OK);
-    return result;
-}
-
 /* Features that nearly separate the classes and hardly a penalty: after a hundred iterations the fit is far from its
  * optimum, and some with the Hessian bring it there. */
 static void hard_fits_reach_their_optimum(void **state)
@@ -217,7 +191,10 @@ static void hard_fits_reach_their_optimum(void **state)
     for (int b = 0; b < BACKENDS; b++) {
         struct backend *backend = open_backend(b);
         args.preconditioner = preconditioner_create(backend, x, ROWS, DIM);
-        const struct lbfgs_result early = fit(backend, args, 100), whole = fit(backend, args, 300);
+        args.max_iterations = 100;
+        const struct lbfgs_result early = fit(backend, &args);
+        args.max_iterations = 300;
+        const struct lbfgs_result whole = fit(backend, &args);
         print_message("%s: %.9f after %d, %.9f after %d, the optimum is %.9f\n", backend_names[b], early.objective,
                       early.iterations, whole.objective, whole.iterations, optimum);
         assert_true(early.cut && early.objective > 1.01 * optimum);

@@ -1,26 +1,8 @@
 /* The preconditioner of logistic regression: its Cholesky factor and inverse against plain doubles, what it does with a
  * matrix that has none, and that it changes the number of iterations and not the optimum. */
-#include "support/run.h"
+#include "unit/eval/logistic_fixture.h"
 
-#include <math.h>
-
-#include "base/memory.h"
-#include "base/rng.h"
 #include "eval/cholesky.h"
-#include "eval/logistic.h"
-
-static struct pool *pool;
-static const char *const backend_names[] = {"ref", "cpu"};
-enum { BACKENDS = 2 };
-
-static struct backend *open_backend(int which)
-{
-    struct backend *backend = NULL;
-    struct error error = {0};
-    if (backend_create(backend_names[which], simd_machine(), pool, &backend, &error) != SIMCLR_OK)
-        fail_msg("%s", error.text);
-    return backend;
-}
 
 /* In place, the lower triangle of a [n][n]. */
 static void plain_cholesky(double *a, int n)
@@ -201,16 +183,6 @@ static void singular_features_are_ridged(void **state)
 
 /* ---- the fit --------------------------------------------------------------------------------------------------- */
 
-static struct lbfgs_result fit(struct backend *backend, struct logistic_args args,
-                               struct preconditioner *preconditioner)
-{
-    double weight[CLASSES * DIM] = {0}, bias[CLASSES] = {0};
-    struct lbfgs_result result;
-    args.preconditioner = preconditioner;
-    assert_int_equal(logistic_fit(backend, &args, weight, bias, &result, NULL), SIMCLR_OK);
-    return result;
-}
-
 /* Rows read by columns, more than a tile of them: the same objective on the same path. */
 static void columns_change_nothing(void **state)
 {
@@ -227,11 +199,11 @@ static void columns_change_nothing(void **state)
         .x = x, .labels = labels, .rows = MANY, .dim = DIM, .classes = CLASSES, .max_iterations = 7, .l2 = 1e-4};
     for (int b = 0; b < BACKENDS; b++) {
         struct backend *backend = open_backend(b);
-        const struct lbfgs_result by_row = fit(backend, args, NULL);
+        const struct lbfgs_result by_row = fit(backend, &args);
         float *columns = logistic_columns(backend, x, MANY, DIM, CLASSES);
         assert_non_null(columns);
         args.columns = columns;
-        const struct lbfgs_result by_column = fit(backend, args, NULL);
+        const struct lbfgs_result by_column = fit(backend, &args);
         args.columns = NULL;
         assert_int_equal(by_row.iterations, by_column.iterations);
         assert_true(fabs(by_row.objective - by_column.objective) < 1e-6);
@@ -249,21 +221,21 @@ static void same_optimum_in_a_tenth_of_the_iterations(void **state)
     float *x = memory_array((size_t)ROWS * DIM, sizeof(float));
     int32_t labels[ROWS];
     fill_correlated(x, labels, 0.003);
-    const struct logistic_args args = {
+    struct logistic_args args = {
         .x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES, .max_iterations = 20000, .l2 = 1e-5};
     /* The measure is ref: with products in float32, L-BFGS alone comes to a halt before it is there. */
     struct backend *ref = open_backend(0);
-    const struct lbfgs_result plain = fit(ref, args, NULL);
+    const struct lbfgs_result plain = fit(ref, &args);
     backend_destroy(&ref);
     for (int b = 0; b < BACKENDS; b++) {
         struct backend *backend = open_backend(b);
-        struct preconditioner *preconditioner = preconditioner_create(backend, x, ROWS, DIM);
-        const struct lbfgs_result fast = fit(backend, args, preconditioner);
+        args.preconditioner = preconditioner_create(backend, x, ROWS, DIM);
+        const struct lbfgs_result fast = fit(backend, &args);
         print_message("%s: %d iterations, %d with the preconditioner (%.9f, %.9f)\n", backend_names[b],
                       plain.iterations, fast.iterations, plain.objective, fast.objective);
         assert_true(fabs(plain.objective - fast.objective) <= 1e-6 * fmax(1, plain.objective));
         assert_true(plain.iterations > 10 * fast.iterations);
-        preconditioner_destroy(&preconditioner);
+        preconditioner_destroy(&args.preconditioner);
         backend_destroy(&backend);
     }
     memory_free(x);
