@@ -10,7 +10,7 @@
 
 struct point {
     float at[2];
-    int64_t row;
+    int64_t row, cell; /* cell: of a grid, row after row */
 };
 
 static int by_axis(const struct point *a, const struct point *b, int axis)
@@ -30,13 +30,6 @@ static int downwards(const void *a, const void *b)
     return by_axis(b, a, 1);
 }
 
-/* The grid; a cell without a row is EMPTY. */
-enum { EMPTY = -1 };
-struct grid {
-    int width, height;
-    int64_t *cells; /* [height][width] rows */
-};
-
 /* Cells [top][left], height x width of them. */
 struct block {
     int left, top, width, height;
@@ -47,13 +40,15 @@ static int64_t cells_of(const struct block *block)
     return (int64_t)block->width * block->height;
 }
 
-/* Gives each of `count` points a cell, where there are as many or more: halves the block along its longer side, and the
- * points with it, so that cells without one are spread evenly. Depth: the logarithm of the cells. */
-static void settle(const struct grid *grid, struct point *points, int64_t count, struct block block)
+/* Gives each of `count` points a cell, where there are as many or more, of a grid with `side` in a row: halves the
+ * block along its longer side, and the points with it, so that cells without one are spread evenly. Depth: the
+ * logarithm of the cells. */
+static void settle(struct point *points, int64_t count, int side, struct block block)
 {
     const int64_t cells = cells_of(&block);
+    if (count == 0) return;
     if (cells <= 1) {
-        grid->cells[(int64_t)block.top * grid->width + block.left] = count > 0 ? points->row : EMPTY;
+        points->cell = (int64_t)block.top * side + block.left;
         return;
     }
     const bool wide = block.width >= block.height;
@@ -65,31 +60,16 @@ static void settle(const struct grid *grid, struct point *points, int64_t count,
     else
         a.height = half, b.top += half, b.height -= half;
     const int64_t first = count * cells_of(&a) / cells; /* at most its cells; the others hold the rest */
-    settle(grid, points, first, a);
-    settle(grid, points + first, count - first, b);
-}
-
-/* shown: as many rows, spread evenly over all. */
-static int choose_cells(const struct grid *grid, int64_t shown, const struct collection_map *map, int64_t rows,
-                        struct error *error)
-{
-    struct point *points = memory_array((size_t)shown, sizeof *points);
-    if (!points) return error_no_memory(error, "an atlas", (size_t)shown * sizeof *points);
-    for (int64_t i = 0; i < shown; i++) {
-        const int64_t row = i * rows / shown;
-        points[i] = (struct point){{map->points[2 * row], map->points[2 * row + 1]}, row};
-    }
-    settle(grid, points, shown, (struct block){0, 0, grid->width, grid->height});
-    memory_free(points);
-    return SIMCLR_OK;
+    settle(points, first, side, a);
+    settle(points + first, count - first, side, b);
 }
 
 /* ---- drawing --------------------------------------------------------------------------------------------------- */
 
 struct atlas {
     struct image *canvas;
-    int width;            /* cells in a row */
-    const int64_t *place; /* of each row that is shown: its cell */
+    const struct point *points; /* of the rows that are shown */
+    int side;
     enum simd simd;
 };
 
@@ -97,49 +77,48 @@ static int draw_cell(void *context, int64_t number, const struct image *image, s
 {
     enum { ROOM = ATLAS_CELL - 2 };
     const struct atlas *atlas = context;
-    const int64_t cell = atlas->place[number];
+    const int64_t cell = atlas->points[number].cell;
     int width = image->width, height = image->height;
     canvas_fit(ROOM, &width, &height);
-    const int x = (int)(cell % atlas->width) * ATLAS_CELL + (ATLAS_CELL - width) / 2;
-    const int y = (int)(cell / atlas->width) * ATLAS_CELL + (ATLAS_CELL - height) / 2;
+    const int x = (int)(cell % atlas->side) * ATLAS_CELL + (ATLAS_CELL - width) / 2;
+    const int y = (int)(cell / atlas->side) * ATLAS_CELL + (ATLAS_CELL - height) / 2;
     return canvas_picture(atlas->simd, atlas->canvas, x, y, ROOM, image, error);
 }
 
-static int draw_all(struct image *out, const struct collection *c, const struct grid *grid, struct error *error)
+/* rows: [shown], space. */
+static int draw_all(struct atlas *atlas, int lines, const struct collection *c, int64_t *rows, int64_t shown,
+                    struct error *error)
 {
-    const int64_t cells = (int64_t)grid->width * grid->height;
-    int64_t *place = memory_array((size_t)cells, sizeof *place), count = 0;
-    if (!place) return error_no_memory(error, "an atlas", (size_t)cells * sizeof *place);
-    for (int64_t cell = 0; cell < cells; cell++) {
-        if (grid->cells[cell] == EMPTY) continue;
-        place[count] = cell;
-        grid->cells[count++] = grid->cells[cell]; /* the rows move to the front */
-    }
-    struct atlas atlas = {out, grid->width, place, c->session->simd};
-    int status = image_create(grid->width * ATLAS_CELL, grid->height * ATLAS_CELL, out, error);
-    if (!status) {
-        memset(out->rgb, 250, 3 * (size_t)out->width * (size_t)out->height);
-        status = collection_each_image(c, grid->cells, count, draw_cell, &atlas, "the atlas", error);
-        if (status) image_free(out);
-    }
-    memory_free(place);
+    struct image *out = atlas->canvas;
+    int status = image_create(atlas->side * ATLAS_CELL, lines * ATLAS_CELL, out, error);
+    if (status) return status;
+    memset(out->rgb, 250, 3 * (size_t)out->width * (size_t)out->height);
+    for (int64_t i = 0; i < shown; i++) rows[i] = atlas->points[i].row;
+    status = collection_each_image(c, rows, shown, draw_cell, atlas, "the atlas", error);
+    if (status) image_free(out);
     return status;
 }
 
 int collection_map_atlas(struct image *out, int64_t *shown, const struct collection_map *map,
                          const struct collection *collection, struct error *error)
 {
-    const int64_t rows = collection_count(collection);
-    struct grid grid = {.width = 1};
-    while (grid.width < ATLAS_SIDE && (int64_t)grid.width * grid.width < rows) grid.width++;
-    *shown = rows < (int64_t)grid.width * grid.width ? rows : (int64_t)grid.width * grid.width;
-    grid.height = (int)((*shown + grid.width - 1) / grid.width);
+    const int64_t count = collection_count(collection);
+    int side = 1;
+    while (side < ATLAS_SIDE && (int64_t)side * side < count) side++;
+    *shown = count < (int64_t)side * side ? count : (int64_t)side * side;
     *out = (struct image){0};
-    const size_t cells = (size_t)grid.width * (size_t)grid.height;
-    grid.cells = memory_array(cells, sizeof *grid.cells);
-    if (!grid.cells) return error_no_memory(error, "an atlas", cells * sizeof *grid.cells);
-    int status = choose_cells(&grid, *shown, map, rows, error);
-    if (!status) status = draw_all(out, collection, &grid, error);
-    memory_free(grid.cells);
+    const int lines = (int)((*shown + side - 1) / side);
+    struct point *points = memory_array((size_t)*shown, sizeof *points);
+    int64_t *rows = memory_array((size_t)*shown, sizeof *rows);
+    int status = points && rows ? SIMCLR_OK : error_no_memory(error, "an atlas", (size_t)*shown * sizeof *points);
+    for (int64_t i = 0; !status && i < *shown; i++) { /* spread evenly over all rows */
+        const int64_t row = i * count / *shown;
+        points[i] = (struct point){{map->points[2 * row], map->points[2 * row + 1]}, row, 0};
+    }
+    if (!status) settle(points, *shown, side, (struct block){0, 0, side, lines});
+    struct atlas atlas = {out, points, side, collection->session->simd};
+    if (!status) status = draw_all(&atlas, lines, collection, rows, *shown, error);
+    memory_free(points);
+    memory_free(rows);
     return status;
 }
