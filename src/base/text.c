@@ -1,8 +1,10 @@
 /* base/text.c -- see text.h. */
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/escape.h"
@@ -147,6 +149,13 @@ void text_json_exact(struct text *text, const char *key, const char *value)
 {
     begin_value(text, key);
     add_quoted(text, value, false);
+}
+
+void text_json_hash(struct text *text, const char *key, uint64_t hash)
+{
+    char digits[17];
+    snprintf(digits, sizeof digits, "%016" PRIx64, hash);
+    text_json_exact(text, key, digits);
 }
 
 void text_json_number(struct text *text, const char *key, double value)

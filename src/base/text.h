@@ -32,6 +32,7 @@ void text_json_string(struct text *text, const char *key, const char *value);
 void text_json_exact(struct text *text, const char *key, const char *value);
 void text_json_number(struct text *text, const char *key, double value); /* shortest that reads back equal */
 void text_json_integer(struct text *text, const char *key, int64_t value);
+void text_json_hash(struct text *text, const char *key, uint64_t hash); /* a string of 16 hexadecimal digits */
 void text_json_boolean(struct text *text, const char *key, bool value);
 
 #endif

@@ -1,9 +1,7 @@
 /* evaluate/score.c -- see score.h. */
 #include "evaluate/score.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "eval/interval.h"
 
@@ -90,13 +88,6 @@ struct score_origin score_origin_none(void)
     return (struct score_origin){.seed = -1, .seconds = NAN};
 }
 
-static void json_hash(struct text *json, const char *key, uint64_t hash)
-{
-    char digits[17];
-    snprintf(digits, sizeof digits, "%016" PRIx64, hash);
-    text_json_string(json, key, digits);
-}
-
 void score_origin_json(struct text *json, const struct score_origin *origin)
 {
     text_json_string(json, "protocol", origin->protocol);
@@ -111,12 +102,12 @@ void score_origin_json(struct text *json, const struct score_origin *origin)
     text_json_integer(json, "test_images", origin->test_images);
     text_json_integer(json, "classes", origin->classes);
     if (!origin->features) {
-        json_hash(json, "encoder_hash", origin->hash_before);
+        text_json_hash(json, "encoder_hash", origin->hash_before);
         text_json_boolean(json, "encoder_frozen", origin->frozen);
     }
-    if (origin->hash_after) json_hash(json, "encoder_hash_after", origin->hash_after);
-    if (origin->train_digest) json_hash(json, "train_digest", origin->train_digest);
-    if (origin->test_digest) json_hash(json, "test_digest", origin->test_digest);
+    if (origin->hash_after) text_json_hash(json, "encoder_hash_after", origin->hash_after);
+    if (origin->train_digest) text_json_hash(json, "train_digest", origin->train_digest);
+    if (origin->test_digest) text_json_hash(json, "test_digest", origin->test_digest);
     if (origin->settings) text_json_exact(json, "settings", origin->settings);
     if (origin->seed >= 0) text_json_integer(json, "seed", origin->seed);
     if (origin->kernels) text_json_string(json, "kernels", origin->kernels);

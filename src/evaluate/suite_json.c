@@ -1,6 +1,4 @@
 /* evaluate/suite_json.c -- what an evaluation found as one JSON object (docs/formats.md). */
-#include <inttypes.h>
-#include <stdio.h>
 
 #include "base/memory.h"
 #include "config/config.h"
@@ -206,10 +204,8 @@ static void json_origin(struct text *json, const struct suite *suite)
         text_json_string(json, "other_features", session->config->compare);
         text_json_string(json, "other_test_features", session->config->compare_test);
     } else if (evaluation_has(evaluation, SOURCE_OTHER)) {
-        char hash[24];
-        snprintf(hash, sizeof hash, "%016" PRIx64, evaluation->encoders[SOURCE_OTHER].hash_before);
         text_json_string(json, "other_checkpoint", session->config->compare);
-        text_json_string(json, "other_encoder_hash", hash);
+        text_json_hash(json, "other_encoder_hash", evaluation->encoders[SOURCE_OTHER].hash_before);
     }
 }
 

@@ -1,8 +1,6 @@
 /* export/subject.c -- see subject.h. */
 #include "export/subject.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/number.h"
@@ -71,9 +69,7 @@ void export_describe(struct text *text, const struct export_subject *subject, co
     const struct exported_classes classes = {subject->classifier.classes,
                                              (const char *const *)subject->classifier.class_name};
     struct model_text model;
-    char hash[24];
     model_config_to_text(config, &model);
-    snprintf(hash, sizeof hash, "%016" PRIx64, subject->hash);
     text_json_open_object(text, NULL);
     exported_config_add(text, config, &subject->policy, classes, export_map_side(config));
     text_json_open_object(text, "simclr");
@@ -85,7 +81,7 @@ void export_describe(struct text *text, const struct export_subject *subject, co
     text_json_integer(text, "image_size", config->image_size);
     text_json_string(text, "crop", config->image_size <= 32 ? "none" : "middle square of 0.875 of the shorter side");
     text_json_string(text, "resize", "antialiased, without rounding to 8 bits");
-    text_json_string(text, "encoder_hash", hash);
+    text_json_hash(text, "encoder_hash", subject->hash);
     if (subject->classifier.classes > 0) {
         text_json_number(text, "temperature", subject->classifier.temperature);
         text_json_integer(text, "classifier_layer", subject->classifier.encoder.layer);

@@ -159,19 +159,21 @@ static void add_findings(struct page *page, const struct json_value *audit)
 }
 
 /* Duplicates and pictures are the same whatever looks for candidates; outliers and suspect labels are the encoder's. */
-static void add_finder(struct report *report, const struct json_value *audit)
+static void add_finder(struct report *report, struct report_run *run, const struct json_value *audit)
 {
-    const struct report_run *run = &report->runs[0];
     const struct json_value *hash = json_member(audit, "encoder_hash");
-    char newest[RUN_HASH];
+    const char *newest;
     struct text note = {0};
     if (!json_is(hash, JSON_STRING)) return;
-    if (run_encoder_hash(newest, report->session, run->path, NULL)) report->page.html.failed = true;
+    if (run_encoder_hash(&newest, run, report->session, NULL)) {
+        report->page.html.failed = true;
+        return;
+    }
     if (newest[0] == '\0' || strcmp(newest, hash->string) == 0) return;
     char *theirs = words_of_json(hash);
     text_add(&note,
-             "The audit was made with another encoder (hash %s, and this run has %s): outliers and suspect "
-             "labels are what that one saw.",
+             "The audit was made with another encoder, or another state of this one (hash %s, and this run has %s): "
+             "outliers and suspect labels are what that one saw.",
              theirs ? theirs : "", newest);
     words_note(&report->page, "", note.bytes ? note.bytes : "", NULL);
     report->page.html.failed |= note.failed || !theirs;
@@ -188,7 +190,7 @@ static void add_unread(struct report *report, const char *why)
 /* Of the first run: findings, what is wrong with the file, or the command that makes it. */
 static void add_audit(struct report *report)
 {
-    const struct report_run *run = &report->runs[0];
+    struct report_run *run = &report->runs[0];
     struct page *page = &report->page;
     struct error reason = {0};
     uint8_t *bytes = NULL;
@@ -209,7 +211,7 @@ static void add_audit(struct report *report)
         add_unread(report, reason.text);
     else {
         add_findings(page, json.values);
-        add_finder(report, json.values);
+        add_finder(report, run, json.values);
     }
     json_free(&json);
     memory_free(bytes);

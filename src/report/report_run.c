@@ -348,6 +348,7 @@ int report_run_open(struct report_run *run, const char *path, const struct repor
 void report_run_close(struct report_run *run)
 {
     memory_free(run->named);
+    memory_free(run->hash);
     memory_free(run->audit_path);
     memory_free(run->encoder);
     config_destroy(&run->config);

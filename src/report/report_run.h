@@ -53,6 +53,7 @@ struct report_run {
                     * neither is there */
     bool encoder_is_run; /* it is a folder that simclr report takes */
     char *audit_path;    /* audit.json, where there is one */
+    char *hash;          /* run_encoder_hash's; NULL: it was not asked for */
 };
 
 /* Reads `path`. evaluation, audit: their folders, or "": where they usually lie, in the folder of the run or, if it is

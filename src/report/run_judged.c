@@ -12,17 +12,17 @@
 #include "report/sections.h"
 #include "run/model_open.h"
 
+enum { HASH_TEXT = 17 };
+
 struct finder {
     struct report_run *run;
     const struct session *session;
-    bool opened;           /* the run's newest encoder was asked for */
-    char newest[RUN_HASH]; /* its hash; "": none can be read */
 };
 
 /* ---- encoders ---------------------------------------------------------------------------------------------------- */
 
-/* Who draws from an encoder that cannot be read says why. */
-int run_encoder_hash(char out[RUN_HASH], const struct session *session, const char *path, struct error *error)
+/* "" where there is none that can be read; who draws from it says why. */
+static int hash_of(char out[HASH_TEXT], const struct session *session, const char *path, struct error *error)
 {
     struct session silent = session_derive(session, NULL, (struct log){.write = NULL});
     struct view_policy policy;
@@ -30,9 +30,22 @@ int run_encoder_hash(char out[RUN_HASH], const struct session *session, const ch
     struct error reason = {0};
     out[0] = '\0';
     const int status = model_open(&silent, path, &model, &policy, &reason);
-    if (!status) snprintf(out, RUN_HASH, "%016" PRIx64, parameters_encoder_hash(&model->parameters));
+    if (!status) snprintf(out, HASH_TEXT, "%016" PRIx64, parameters_encoder_hash(&model->parameters));
     model_destroy(&model);
     return status == SIMCLR_NO_MEMORY ? error_no_memory(error, "an encoder", 1) : SIMCLR_OK;
+}
+
+int run_encoder_hash(const char **hash, struct report_run *run, const struct session *session, struct error *error)
+{
+    char digits[HASH_TEXT];
+    if (!run->hash) {
+        const int status = hash_of(digits, session, run->path, error);
+        if (status) return status;
+        run->hash = memory_string(digits);
+        if (!run->hash) return error_no_memory(error, "a hash", HASH_TEXT);
+    }
+    *hash = run->hash;
+    return SIMCLR_OK;
 }
 
 /* Is the checkpoint that was judged this run's? Both are looked at as files. */
@@ -47,10 +60,10 @@ static bool is_of_run(const char *named, const char *run_path)
 /* *path is kept as run->judged_at where the encoder there has this hash, else released. */
 static int try_checkpoint(struct finder *finder, char *path, const char *hash, struct error *error)
 {
-    char theirs[RUN_HASH] = "";
+    char theirs[HASH_TEXT] = "";
     int status = SIMCLR_OK;
     if (!finder->run->judged_at && file_exists(path) && !file_is_folder(path))
-        status = run_encoder_hash(theirs, finder->session, path, error);
+        status = hash_of(theirs, finder->session, path, error);
     if (status || strcmp(theirs, hash) != 0)
         memory_free(path);
     else
@@ -84,7 +97,7 @@ static int leave_out(struct finder *finder, const char *folder, const char *hash
     struct text what = {0}, advice = {0};
     char *data = words_of_json(judged_member(&run->judged, "data"));
     text_add(&what, "evaluation in %s is of another encoder (hash %s, and this run has %s): its figures are left out",
-             folder, hash, finder->newest);
+             folder, hash, run->hash);
     text_add(&advice, "simclr evaluate ");
     text_add_shell(&advice, run->path);
     text_add(&advice, " --data ");
@@ -111,10 +124,9 @@ static int compare(struct finder *finder, const char *folder, struct error *erro
 {
     const struct json_value *hash = judged_member(&finder->run->judged, "encoder_hash");
     if (!finder->session || !json_is(hash, JSON_STRING)) return SIMCLR_OK;
-    int status = SIMCLR_OK;
-    if (!finder->opened) status = run_encoder_hash(finder->newest, finder->session, finder->run->path, error);
-    finder->opened = true;
-    if (status || finder->newest[0] == '\0' || strcmp(hash->string, finder->newest) == 0) return status;
+    const char *newest;
+    int status = run_encoder_hash(&newest, finder->run, finder->session, error);
+    if (status || newest[0] == '\0' || strcmp(hash->string, newest) == 0) return status;
     status = find_checkpoint(finder, hash->string, error);
     return status || finder->run->judged_at ? status : leave_out(finder, folder, hash->string, error);
 }

@@ -10,9 +10,8 @@
  * session: opens encoders; NULL: nothing is compared. Errors of judged_read, SIMCLR_IO, SIMCLR_NO_MEMORY. */
 int run_judged_find(struct report_run *run, const char *given, const struct session *session, struct error *error);
 
-enum { RUN_HASH = 17 };
-/* The hash of the newest encoder of `path` (parameters.h), as 16 hexadecimal digits; "" where none can be read. Errors:
- * SIMCLR_NO_MEMORY. */
-int run_encoder_hash(char out[RUN_HASH], const struct session *session, const char *path, struct error *error);
+/* The hash of the run's newest encoder (parameters.h), as 16 hexadecimal digits: *hash is the run's, "" where none can
+ * be read. It is opened once. Errors: SIMCLR_NO_MEMORY. */
+int run_encoder_hash(const char **hash, struct report_run *run, const struct session *session, struct error *error);
 
 #endif

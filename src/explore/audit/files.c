@@ -233,10 +233,8 @@ void audit_json(const struct audit *audit, struct text *json)
     const struct collection *c = &audit->collection;
     text_json_open_object(json, NULL);
     if (c->model) {
-        char hash[17];
-        snprintf(hash, sizeof hash, "%016" PRIx64, parameters_encoder_hash(&c->model->parameters));
         text_json_string(json, "checkpoint", c->session->config->checkpoint);
-        text_json_exact(json, "encoder_hash", hash);
+        text_json_hash(json, "encoder_hash", parameters_encoder_hash(&c->model->parameters));
     }
     text_json_string(json, "data", c->model ? c->session->config->data : c->session->config->features);
     text_json_integer(json, "images", audit->rows - audit->absent_count);
